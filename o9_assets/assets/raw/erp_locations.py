@@ -1,0 +1,19 @@
+"""Ship-to locations as the ERP or CRM sends them: every version."""
+
+from o9_assets.dataset import Column, Dataset
+from o9_assets.landing.datasets import LINEAGE
+
+ERP_LOCATIONS = Dataset(
+    "raw.erp_locations",
+    "One row per version of a ship-to location, as landed and typed.",
+    (
+        Column("location_code", "string", "Location", True),
+        Column("location_name", "string", "Text"),
+        Column("customer_code", "string", "Customer or account it belongs to"),
+        Column("region_name", "string", "Sales region"),
+        Column("country_code", "string", "Country"),
+        Column("channel_code", "string", "Sales channel"),
+        *LINEAGE,
+    ),
+    key=("location_code",),
+)

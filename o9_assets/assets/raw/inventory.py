@@ -1,0 +1,18 @@
+"""Stock on hand per day, by which a zero in demand is told from a stock-out."""
+
+from o9_assets.dataset import Column, Dataset
+from o9_assets.landing.datasets import LINEAGE
+
+INVENTORY = Dataset(
+    "raw.inventory",
+    "One row per item, ship-to location and day: what could be sold there that day.",
+    (
+        Column("item_code", "string", "Item", True),
+        Column("location_code", "string", "Location that the stock serves", True),
+        Column("snapshot_date", "date", "Day of the count", True),
+        Column("on_hand_quantity", "decimal(18,4)", "Stock in `uom_code`; zero or less is out of stock", True),
+        Column("uom_code", "string", "Unit of measure"),
+        *LINEAGE,
+    ),
+    key=("item_code", "location_code", "snapshot_date"),
+)

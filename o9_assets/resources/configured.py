@@ -1,0 +1,111 @@
+"""The platform's resources as Dagster shows them: names, settings, and `open()`, which makes the client.
+
+Only configuration belongs here; the clients live in their own files and know nothing of Dagster. Nothing is opened,
+imported or looked up before an asset asks for it, so loading the code location stays quick and no secret is kept.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from o9_assets.failures import Permanent
+
+if TYPE_CHECKING:
+    from o9_assets.resources.engine import Engine
+    from o9_assets.resources.lake import Lake
+    from o9_assets.resources.landing_zone import LandingZone
+    from o9_assets.resources.warehouse import Warehouse
+
+__all__ = [
+    "ClockResource",
+    "EngineResource",
+    "LakeResource",
+    "WarehouseResource",
+    "ZoneResource",
+    "from_environment",
+]
+
+
+def from_environment(name: str) -> Callable[[], str]:
+    """A look-up of a secret at the moment it is needed; it is kept nowhere."""
+
+    def look_up() -> str:
+        value = os.environ.get(name, "")
+        if not value:
+            raise Permanent(f"The environment variable {name} is not set.", remedy="Set it where the run starts.")
+        return value
+
+    return look_up
+
+
+class ClockResource(dg.ConfigurableResource[None]):
+    """What time it is; fixed in tests and when history is loaded as it was known."""
+
+    fixed_at: str | None = Field(None, description="A fixed moment (ISO, UTC) instead of now")
+
+    def now(self) -> datetime:
+        """The present in UTC, microseconds, without a zone."""
+        if self.fixed_at is not None:
+            return datetime.fromisoformat(self.fixed_at)
+        return datetime.now(UTC).replace(tzinfo=None)
+
+
+class EngineResource(dg.ConfigurableResource[None]):
+    """DuckDB: the engine that the set-based steps run on."""
+
+    memory_limit: str = Field("2GB", description="Beyond it, DuckDB spills to `temp_dir`")
+    temp_dir: str | None = Field(None, description="Folder for spills")
+
+    def open(self) -> "Engine":
+        from o9_assets.resources.engine import Engine
+
+        return Engine(memory_limit=self.memory_limit, temp_dir=Path(self.temp_dir) if self.temp_dir else None)
+
+
+class LakeResource(dg.ConfigurableResource[None]):
+    """The Iceberg lake: a folder with an SQLite catalog, or S3 with Glue."""
+
+    kind: Literal["folder", "glue"] = "folder"
+    location: str = Field(description="Folder of the lake, or s3://bucket/prefix")
+    database_prefix: str = Field("", description="Put before every Glue database name")
+
+    def open(self) -> "Lake":
+        from o9_assets.resources.lake import Lake
+
+        if self.kind == "folder":
+            return Lake.local(Path(self.location))
+        return Lake.glue(self.location, database_prefix=self.database_prefix)
+
+
+class ZoneResource(dg.ConfigurableResource[None]):
+    """The landing zone, where source files arrive: a folder, or a prefix of an S3 bucket."""
+
+    kind: Literal["folder", "s3"] = "folder"
+    location: str = Field(description="Folder, or s3://bucket/prefix")
+    settle_seconds: float = Field(2, description="An object changed within so many seconds is still being written")
+
+    def open(self) -> "LandingZone":
+        from o9_assets.resources.landing_zone import FolderZone, S3Zone
+
+        if self.kind == "folder":
+            return FolderZone(Path(self.location), settle_seconds=self.settle_seconds)
+        import boto3
+
+        bucket, _, prefix = self.location.removeprefix("s3://").partition("/")
+        return S3Zone(bucket, prefix, boto3.client("s3"), settle_seconds=self.settle_seconds)
+
+
+class WarehouseResource(dg.ConfigurableResource[None]):
+    """The warehouse's file; opened by one asset at a time (pool `warehouse`)."""
+
+    path: str = Field(description="DuckDB file")
+
+    def open(self) -> "Warehouse":
+        from o9_assets.resources.warehouse import Warehouse
+
+        return Warehouse(Path(self.path))

@@ -1,0 +1,47 @@
+"""When jobs start by the clock, in the company's time zone. They are stopped until somebody switches them on."""
+
+from datetime import datetime
+
+import dagster as dg
+
+from o9_assets.assets.cycles import cycle_of
+from o9_assets.planning.settings import Settings
+
+__all__ = ["build"]
+
+
+def build(settings: Settings, *, running: bool) -> list[dg.ScheduleDefinition]:
+    status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+
+    @dg.schedule(
+        name="weekly_cycle",
+        job_name="cycle",
+        cron_schedule=settings.schedules.cycle,
+        execution_timezone=settings.timezone,
+        default_status=status,
+        description="Runs the planning cycle that begins in the present week.",
+    )
+    def weekly_cycle(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        at: datetime = context.scheduled_execution_time
+        cycle = cycle_of(settings, at.date())
+        return dg.RunRequest(run_key=cycle, partition_key=cycle)
+
+    return [
+        dg.ScheduleDefinition(
+            name="daily_refresh",
+            job_name="refresh",
+            cron_schedule=settings.schedules.daily,
+            execution_timezone=settings.timezone,
+            default_status=status,
+            description="Brings demand history up to date and sends what changed to o9.",
+        ),
+        weekly_cycle,
+        dg.ScheduleDefinition(
+            name="nightly_maintenance",
+            job_name="maintenance",
+            cron_schedule="30 2 * * *",
+            execution_timezone=settings.timezone,
+            default_status=status,
+            description="Keeps the lake small and quick.",
+        ),
+    ]
