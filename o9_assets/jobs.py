@@ -20,7 +20,10 @@ def build(settings: Settings) -> list["dg.UnresolvedAssetJobDefinition"]:
     return [
         dg.define_asset_job(
             "refresh",
-            selection=raw | groups("curated") | (groups("o9") - outbound) | dg.AssetSelection.assets(["lake", "quarantine"]),
+            selection=raw
+            | groups("curated")
+            | (groups("o9") - outbound)
+            | dg.AssetSelection.assets(["lake", "quarantine"]),
             description="Landed files to raw, curated demand history, and what changed to o9.",
         ),
         dg.define_asset_job(
@@ -31,6 +34,6 @@ def build(settings: Settings) -> list["dg.UnresolvedAssetJobDefinition"]:
         dg.define_asset_job(
             "maintenance",
             selection=maintenance,
-            description="Compacts the lake's tables, expires snapshots that no cycle holds, removes files nobody needs.",
+            description="Compacts the lake's tables, expires snapshots that no cycle holds, removes dead files.",
         ),
     ]

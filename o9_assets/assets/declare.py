@@ -58,17 +58,19 @@ def dataset_asset(
     """Declare the decorated function as the asset that makes `dataset`.
 
     The description is the docstring of the module that holds the function, then what one row is.
-    `deps` are asset keys as lists of parts.
+    `deps` are asset keys as lists of parts. The function returns a MaterializeResult; a generator's errors would
+    escape the translation, so it is refused.
     """
     layer = dataset.asset_key[0]
 
     def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
+        if inspect.isgeneratorfunction(body):
+            raise TypeError(f"{dataset.name}: return a MaterializeResult instead of yielding one")
+
         @functools.wraps(body)
         def run(context: dg.AssetExecutionContext, **resources: Any) -> Any:
             with for_dagster(context.retry_number):
-                result = body(context, **resources)
-                # A generator's body runs only as it is drained, and its errors belong inside as well.
-                return list(result) if inspect.isgenerator(result) else result
+                return body(context, **resources)
 
         module = inspect.getmodule(body)
         page = inspect.cleandoc((module.__doc__ if module else "") or "")

@@ -27,6 +27,7 @@ MANIFEST = Dataset(
         Column("covers_date", "date", "The delivery day the object stands for, from its name; null where undeclared"),
         Column("status", "string", "ingested, or set_aside (the object as a whole was unusable)", True),
         Column("reason", "string", "Why it was set aside"),
+        Column("replaces", "boolean", "Whether its rows replace those of older versions of the object", True),
         Column("size_bytes", "int64", "Size of the object as landed", True),
         Column("content_hash", "string", "SHA-256 of its bytes", True),
         Column("landed_rows", "int64", "Records found in it, without the header", True),

@@ -36,7 +36,9 @@ class Progress:
             check = event.asset_check_evaluation_data
             if not check.passed:
                 sign = "✗" if check.severity is dg.AssetCheckSeverity.ERROR else "!"
-                self._say(f"  {sign} check {check.check_name} of {check.asset_key.to_user_string()}: {check.description}")
+                self._say(
+                    f"  {sign} check {check.check_name} of {check.asset_key.to_user_string()}: {check.description}"
+                )
         elif event.event_type is DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
             told = data.user_failure_data.description if data.user_failure_data else None
@@ -47,4 +49,4 @@ class Progress:
             self._say(f"  ↻ {step}: tried again soon ({event.message})")
 
     def _say(self, line: str) -> None:
-        print(line, file=self._out, flush=True)  # noqa: T201 - a terminal is what this is for
+        print(line, file=self._out, flush=True)

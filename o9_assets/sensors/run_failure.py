@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from o9_assets.resources.notifier import Notifier
+
 __all__ = ["build", "message"]
 
 
@@ -21,7 +23,7 @@ def build(*, running: bool) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
         minimum_interval_seconds=30,
     )
-    def run_failure(context: dg.RunFailureSensorContext, notifier: dg.ResourceParam[object]) -> None:
+    def run_failure(context: dg.RunFailureSensorContext, notifier: dg.ResourceParam[Notifier]) -> None:
         failures = []
         for event in context.get_step_failure_events():
             data = event.event_specific_data
@@ -29,7 +31,9 @@ def build(*, running: bool) -> dg.SensorDefinition:
             error = getattr(data, "error", None)
             cause = (error.cause or error).message.strip() if error else "no error was recorded"
             failures.append((event.step_key or "?", described or cause))
-        subject, text = message(context.dagster_run.job_name, context.dagster_run.run_id, failures, context.failure_event.message or "")
-        notifier.tell(subject, text)  # type: ignore[attr-defined]
+        subject, text = message(
+            context.dagster_run.job_name, context.dagster_run.run_id, failures, context.failure_event.message or ""
+        )
+        notifier.tell(subject, text)
 
     return run_failure

@@ -1,7 +1,11 @@
 """Item master as the ERP sends it: every version of every item."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 ERP_ITEMS = Dataset(
     "raw.erp_items",
@@ -19,3 +23,8 @@ ERP_ITEMS = Dataset(
     ),
     key=("item_code",),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, ERP_ITEMS, page=__doc__ or "")

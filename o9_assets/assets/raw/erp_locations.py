@@ -1,7 +1,11 @@
 """Ship-to locations as the ERP or CRM sends them: every version."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 ERP_LOCATIONS = Dataset(
     "raw.erp_locations",
@@ -17,3 +21,8 @@ ERP_LOCATIONS = Dataset(
     ),
     key=("location_code",),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, ERP_LOCATIONS, page=__doc__ or "")

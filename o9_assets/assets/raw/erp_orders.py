@@ -1,7 +1,11 @@
 """Order lines as the order system sends them: every version of every line that ever landed."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 ERP_ORDERS = Dataset(
     "raw.erp_orders",
@@ -27,3 +31,8 @@ ERP_ORDERS = Dataset(
     ),
     key=("order_id", "order_line"),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, ERP_ORDERS, page=__doc__ or "")

@@ -1,7 +1,11 @@
 """Shipments (deliveries) as the ERP or the warehouse system sends them: every version."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 ERP_SHIPMENTS = Dataset(
     "raw.erp_shipments",
@@ -21,3 +25,8 @@ ERP_SHIPMENTS = Dataset(
     ),
     key=("shipment_id", "shipment_line"),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, ERP_SHIPMENTS, page=__doc__ or "")

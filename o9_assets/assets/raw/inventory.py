@@ -1,7 +1,11 @@
 """Stock on hand per day, by which a zero in demand is told from a stock-out."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 INVENTORY = Dataset(
     "raw.inventory",
@@ -16,3 +20,8 @@ INVENTORY = Dataset(
     ),
     key=("item_code", "location_code", "snapshot_date"),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, INVENTORY, page=__doc__ or "")

@@ -1,7 +1,11 @@
 """o9's outbound plan files, taken in through the landing zone like any other source."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 O9_PLAN = Dataset(
     "raw.o9_plan",
@@ -19,3 +23,8 @@ O9_PLAN = Dataset(
     ),
     key=("plan_cycle", "version_name", "item_code", "location_code", "channel_code", "bucket_label", "measure_name"),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, O9_PLAN, page=__doc__ or "", deps=(("o9", "outbound_plan"),))

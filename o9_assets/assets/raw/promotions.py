@@ -1,7 +1,11 @@
 """Promotions as the trade-promotion system sends them."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 PROMOTIONS = Dataset(
     "raw.promotions",
@@ -18,3 +22,8 @@ PROMOTIONS = Dataset(
     ),
     key=("promotion_id", "item_code", "location_code"),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, PROMOTIONS, page=__doc__ or "")

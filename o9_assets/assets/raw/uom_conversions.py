@@ -1,7 +1,11 @@
 """Units of measure per item with effective dates."""
 
+from typing import Any
+
+from o9_assets.assets.raw.feed_asset import build_feed
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
+from o9_assets.planning.settings import Settings
 
 UOM_CONVERSIONS = Dataset(
     "raw.uom_conversions",
@@ -15,3 +19,8 @@ UOM_CONVERSIONS = Dataset(
     ),
     key=("item_code", "uom_code", "valid_from_date"),
 )
+
+
+def build(settings: Settings) -> list[Any]:
+    """The asset and its checks."""
+    return build_feed(settings, UOM_CONVERSIONS, page=__doc__ or "")

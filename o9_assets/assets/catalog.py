@@ -1,0 +1,74 @@
+"""Every dataset of the platform in the order of the flow: the table of contents of this folder.
+
+A raw dataset is there when the company's settings declare its feed; everything else always is.
+"""
+
+from types import ModuleType
+from typing import Any
+
+from o9_assets.assets.curated import demand_history, demand_segments, items, locations, order_lines
+from o9_assets.assets.forecast import backtest, predictions
+from o9_assets.assets.lake import cycle_close, maintenance, quarantine
+from o9_assets.assets.o9 import demand_export, outbound_plan
+from o9_assets.assets.raw import (
+    erp_items,
+    erp_locations,
+    erp_orders,
+    erp_shipments,
+    inventory,
+    item_transitions,
+    o9_plan,
+    promotions,
+    uom_conversions,
+)
+from o9_assets.assets.warehouse import accuracy as warehouse_accuracy
+from o9_assets.assets.warehouse import demand as warehouse_demand
+from o9_assets.assets.warehouse import forecast as warehouse_forecast
+from o9_assets.assets.warehouse import items as warehouse_items
+from o9_assets.assets.warehouse import locations as warehouse_locations
+from o9_assets.assets.warehouse import weeks as warehouse_weeks
+from o9_assets.planning.settings import Settings
+
+__all__ = ["FEEDS", "build"]
+
+FEEDS: dict[str, ModuleType] = {
+    "erp_orders": erp_orders,
+    "erp_items": erp_items,
+    "erp_locations": erp_locations,
+    "erp_shipments": erp_shipments,
+    "inventory": inventory,
+    "uom_conversions": uom_conversions,
+    "promotions": promotions,
+    "item_transitions": item_transitions,
+    "o9_plan": o9_plan,
+}
+
+DATASETS: tuple[ModuleType, ...] = (
+    quarantine,
+    items,
+    locations,
+    order_lines,
+    demand_history,
+    demand_segments,
+    backtest,
+    predictions,
+    demand_export,
+    outbound_plan,
+    warehouse_items,
+    warehouse_locations,
+    warehouse_weeks,
+    warehouse_demand,
+    warehouse_forecast,
+    warehouse_accuracy,
+    cycle_close,
+    maintenance,
+)
+
+
+def build(settings: Settings) -> list[Any]:
+    """The assets and asset checks of a company. Raises SettingsError for a feed that no dataset takes."""
+    for name in settings.feeds:
+        if name not in FEEDS:
+            raise settings.error(f"feeds.{name}", f"no dataset takes a feed of this name; there are {', '.join(FEEDS)}")
+    modules = [module for name, module in FEEDS.items() if name in settings.feeds]
+    return [thing for module in (*modules, *DATASETS) for thing in module.build(settings)]

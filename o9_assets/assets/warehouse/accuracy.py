@@ -1,0 +1,126 @@
+"""Accuracy facts: how far forecasts were off, by cycle, item, weeks ahead and source.
+
+Published forecasts are measured when their weeks are known, which is after later cycles; each run measures all of
+them again. The backtest of a cycle says at once how good its methods were on the past. WAPE is Σ|F−A| / Σ|A| and bias
+Σ(F−A) / Σ|A|, positive being over-forecast; both are kept with their sums, since percentages are never averaged.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from o9_assets.assets.cycles import cycle_partitions
+from o9_assets.assets.declare import dataset_asset
+from o9_assets.assets.forecast.backtest import BACKTEST
+from o9_assets.assets.warehouse.demand import DEMAND
+from o9_assets.assets.warehouse.forecast import FORECAST, grain_columns
+from o9_assets.assets.warehouse.loading import AGREES, checks
+from o9_assets.dataset import Column, Dataset
+from o9_assets.planning.settings import Settings
+from o9_assets.resources.configured import EngineResource, LakeResource, WarehouseResource
+
+ACCURACY = Dataset(
+    "warehouse.accuracy",
+    "One row per cycle, basis, source, measure, item and weeks ahead. Sources of a cycle are measured on the same "
+    "cells: those that each of them forecast and whose demand is known, complete and was not out of stock.",
+    (
+        Column("cycle", "string", "Planning cycle, the ISO date of its first day", True),
+        Column("basis", "string", "published (a cycle's forecast against what came) or backtest", True),
+        Column("source", "string", "platform, o9, or reference (the method that a champion had to beat)", True),
+        Column("measure_name", "string", "o9's measure; `forecast` for our own", True),
+        Column("item_code", "string", "Item", True),
+        Column("lag_weeks", "int32", "Weeks ahead, 1 being the first", True),
+        Column("cell_count", "int64", "Series and weeks measured", True),
+        Column("forecast_quantity", "double", "ΣF, base units", True),
+        Column("actual_quantity", "double", "ΣA, base units", True),
+        Column("absolute_error_quantity", "double", "Σ|F−A|, base units", True),
+        Column("absolute_actual_quantity", "double", "Σ|A|, base units", True),
+        Column("wape", "double", "Σ|F−A| / Σ|A|; null where nothing was ordered"),
+        Column("bias", "double", "Σ(F−A) / Σ|A|; null where nothing was ordered"),
+    ),
+    key=("cycle", "basis", "source", "measure_name", "item_code", "lag_weeks"),
+)
+PUBLISHED = """
+CREATE OR REPLACE TEMP VIEW published AS
+WITH actuals AS (
+    SELECT week_start, {grain}, CAST(sum(orders_quantity) AS DOUBLE) AS actual
+    FROM warehouse.demand
+    GROUP BY ALL
+    HAVING bool_and(is_complete AND orders_quantity IS NOT NULL AND state <> 'out_of_stock')
+)
+, cells AS (
+    SELECT
+        *, count(*) OVER (PARTITION BY cycle, item_code, location_code, channel_code, week_start) AS sources
+    FROM warehouse.forecast JOIN actuals USING (week_start, item_code, location_code, channel_code)
+    WHERE lag_weeks >= 1
+)
+SELECT
+    cycle, 'published' AS basis, source, measure_name, item_code, lag_weeks, mean_quantity AS forecast, actual
+FROM cells
+QUALIFY sources = max(sources) OVER (PARTITION BY cycle)  -- the same rows for every source
+"""
+BACKTESTED = """
+CREATE OR REPLACE TEMP VIEW backtested AS
+SELECT
+    cycle, 'backtest' AS basis, unnest(sources) AS source, 'forecast' AS measure_name, item_code, lag_weeks,
+    forecast_quantity AS forecast, actual_quantity AS actual
+FROM (
+    SELECT *, list_filter(
+        [CASE WHEN is_champion THEN 'platform' END, CASE WHEN is_reference THEN 'reference' END], x -> x IS NOT NULL
+    ) AS sources
+    FROM backtest WHERE actual_quantity IS NOT NULL
+)
+"""
+SOURCE = """
+SELECT
+    cycle, basis, source, measure_name, item_code, lag_weeks,
+    count(*) AS cell_count,
+    sum(forecast) AS forecast_quantity,
+    sum(actual) AS actual_quantity,
+    sum(abs(forecast - actual)) AS absolute_error_quantity,
+    sum(abs(actual)) AS absolute_actual_quantity,
+    sum(abs(forecast - actual)) / nullif(sum(abs(actual)), 0) AS wape,
+    sum(forecast - actual) / nullif(sum(abs(actual)), 0) AS bias
+FROM (FROM published UNION ALL FROM backtested)
+GROUP BY ALL
+"""
+LAKE_TOTALS = "SELECT count(*) AS cells, sum(abs(forecast - actual)) AS absolute_error FROM backtested"
+WAREHOUSE_TOTALS = """
+SELECT sum(cell_count)::BIGINT AS cells, sum(absolute_error_quantity) AS absolute_error
+FROM warehouse.accuracy WHERE basis = 'backtest' AND cycle = '{cycle}'
+"""
+
+
+def build(settings: Settings) -> list[Any]:
+    @dataset_asset(
+        ACCURACY,
+        kinds={"duckdb"},
+        deps=[DEMAND.asset_key, FORECAST.asset_key, BACKTEST.asset_key],
+        pool="warehouse",
+        partitions_def=cycle_partitions(settings),
+        check_specs=checks(ACCURACY, AGREES),
+    )
+    def accuracy(
+        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult:
+        from o9_assets.assets.warehouse.loading import fill
+        from o9_assets.resources.lake import equal
+
+        cycle = context.partition_key
+        file = warehouse.open()
+        with engine.open().connect() as con, file.attached(con):
+            lake.open().view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
+            con.execute(PUBLISHED.format(grain=grain_columns(settings)))
+            con.execute(BACKTESTED)
+            return fill(
+                con,
+                file,
+                ACCURACY,
+                SOURCE,
+                where=f"basis = 'published' OR cycle = '{cycle}'",
+                by="cycle",
+                lake_totals=LAKE_TOTALS,
+                warehouse_totals=WAREHOUSE_TOTALS.format(cycle=cycle),
+            )
+
+    return [accuracy]

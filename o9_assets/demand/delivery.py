@@ -1,0 +1,57 @@
+"""Which days of a feed are known: what its delivery calendar expects against what is in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from o9_assets.planning.feeds import Delivery
+
+__all__ = ["Known", "known_days"]
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The days that a feed's objects tell about: `first` to `last` as delivered, but for those that are `missing`.
+
+    Before `first` and after `last` a day is known where no object is expected for it: with deliveries from Monday to
+    Saturday, a week is complete when Saturday's is in. A feed of which nothing is in knows no day.
+    """
+
+    first: date | None
+    last: date | None
+    missing: frozenset[date]
+    delivery: Delivery | None
+
+    def holds(self, day: date) -> bool:
+        """Whether every object that tells about `day` is in."""
+        if self.first is None or self.last is None:
+            return False
+        if self.first <= day <= self.last:
+            return day not in self.missing
+        if self.delivery is None or self.delivery.every == "week":
+            return False
+        return not self.delivery.expected(day, day)
+
+
+def known_days(delivered: Collection[date], delivery: Delivery | None) -> Known:
+    """What is known when objects for the days `delivered` are in.
+
+    Without a delivery calendar nothing between the first and the last day is ever missing. With one, a day is missing
+    where its object is expected and not in; an object of a weekly feed tells about the seven days up to its own.
+    """
+    if not delivered:
+        return Known(None, None, frozenset(), delivery)
+    first, last = min(delivered), max(delivered)
+    if delivery is None:
+        return Known(first, last, frozenset(), None)
+    if delivery.every == "week":
+        first -= 6 * DAY
+        absent = [day for day in delivery.expected(first, last) if day not in delivered]
+        return Known(first, last, frozenset(day - n * DAY for day in absent for n in range(7)), delivery)
+    return Known(first, last, frozenset(d for d in delivery.expected(first, last) if d not in delivered), delivery)

@@ -1,0 +1,222 @@
+"""Demand history: made from every order line, or only the partial weeks that something touched.
+
+The functions work on a DuckDB connection with these views or tables:
+
+    lines                curated.order_lines
+    items                curated.items
+    accepted_shipments, accepted_inventory, accepted_promotions, conversion_versions
+                         accepted rows of the feeds; typed and empty where the company lacks one
+    places               location_code, customer_code: the customer that a ship-to location belongs to
+    days                 date, bucket_start: every day that can matter
+    buckets              bucket_start, bucket_end, days, week_start, month_start, is_complete, shipments_complete
+    known                last_bucket: the partial week of the last delivery; one row
+
+and, for `refresh`, what the last run left and what changed since:
+
+    stored_history       curated.demand_history
+    stored_factors       curated.unit_factors of demand_history
+    order_days           date: days whose orders changed, or that shall be made anew
+    new_shipments, new_inventory, new_promotions
+                         rows that came, or became void with their object, since the last run
+
+Both leave the relation `demand_history` behind for the caller to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+from o9_assets.demand.factors import factors
+from o9_assets.demand.queries import query
+from o9_assets.demand.steps import among, days_in, table, view
+from o9_assets.demand.touched import touched_by_feeds
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Refresh", "build", "refresh"]
+
+SERIES = "item_code, location_code, channel_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a refresh makes anew: the months to rewrite with `demand_history`, and the partial weeks among them that
+    were computed; the others are carried over as they were."""
+
+    months: list[date] = field(default_factory=list)
+    buckets: list[date] = field(default_factory=list)
+
+
+def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
+    """Make the whole of demand history, left as the view `demand_history`."""
+    view(con, "counted_lines", "SELECT * FROM lines WHERE counts_as <> 'none'")
+    view(con, "shipment_versions", "SELECT * FROM accepted_shipments")
+    view(con, "stock_counts", "SELECT * FROM accepted_inventory")
+    view(con, "days_to_build", "SELECT date, bucket_start FROM days")
+    view(con, "buckets_to_build", "SELECT * FROM buckets")
+    factors(con, given, "SELECT DISTINCT item_code FROM accepted_shipments")
+    view(con, "shipments", query("shipments", given))
+    table(con, "movements", query("movements", given))
+    view(con, "moved", _moving())
+    table(con, "series", query("series", given))
+    _cells(con, given)
+    view(con, "demand_history", "SELECT * FROM cells")
+
+
+def refresh(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], *, items_changed: bool = True) -> Refresh:
+    """Make the touched partial weeks anew; the result is what `build` would make of everything.
+
+    Touched are those of `order_days` and of what new rows of the feeds tell about, those whose deliveries came or went,
+    those of items that the master now lists on other days (looked for where `items_changed`), and those by which a
+    series became longer or shorter.
+    """
+    factors(con, given, "SELECT DISTINCT item_code FROM accepted_shipments")
+    touched_by_feeds(con)
+    touched = set(
+        days_in(
+            con,
+            "SELECT DISTINCT bucket_start FROM days SEMI JOIN (FROM order_days UNION ALL FROM fed_days) USING (date)",
+        )
+    )
+    touched |= set(days_in(con, _delivered_otherwise(given)))
+    if items_changed:
+        touched |= set(days_in(con, _listed_otherwise()))
+    _movements_of(con, given, touched)
+    table(con, "bounds", _bounds(touched))
+    view(
+        con,
+        "moved",
+        f"""
+        SELECT {SERIES}, kept_first AS first_bucket, kept_last AS last_bucket FROM bounds WHERE kept_first IS NOT NULL
+        UNION ALL
+        {_moving()}
+        """,
+    )
+    table(con, "series", query("series", given))
+    extended = touched | set(days_in(con, _gained_or_lost()))
+    if extended != touched:
+        _movements_of(con, given, extended)
+    months = days_in(con, f"SELECT DISTINCT month_start FROM buckets WHERE {among('bucket_start', extended)}")
+    _cells(con, given)
+    view(
+        con,
+        "demand_history",
+        f"""
+        SELECT * FROM stored_history
+        WHERE {among("month_start", months)} AND NOT {among("bucket_start", extended)}
+        UNION ALL BY NAME
+        SELECT * FROM cells
+        """,
+    )
+    return Refresh(months, sorted(extended))
+
+
+def _moving() -> str:
+    """Where something moved: what a series' first and last partial week are told by."""
+    return f"""
+        SELECT {SERIES}, bucket_start AS first_bucket, bucket_start AS last_bucket
+        FROM movements WHERE order_line_count > 0 OR shipments_quantity <> 0
+    """
+
+
+def _movements_of(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], touched: set[date]) -> None:
+    """`movements` of the touched partial weeks, read from their days only."""
+    view(con, "days_to_build", f"SELECT date, bucket_start FROM days WHERE {among('bucket_start', touched)}")
+    view(con, "buckets_to_build", f"SELECT * FROM buckets WHERE {among('bucket_start', touched)}")
+    days = days_in(con, "SELECT date FROM days_to_build")
+    view(con, "counted_lines", f"SELECT * FROM lines WHERE counts_as <> 'none' AND {among('demand_date', days)}")
+    view(con, "stock_counts", f"SELECT * FROM accepted_inventory WHERE {among('snapshot_date', days)}")
+    view(
+        con,
+        "shipment_versions",
+        f"""
+        SELECT a.* FROM accepted_shipments AS a
+        SEMI JOIN (
+            SELECT shipment_id, shipment_line FROM accepted_shipments WHERE {among("ship_date", days)}
+        ) AS k USING (shipment_id, shipment_line)
+        """,
+    )
+    view(con, "shipments", query("shipments", given))
+    table(con, "movements", query("movements", given))
+
+
+def _cells(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
+    """`cells`: the history of `buckets_to_build`."""
+    table(con, "out_of_stock", query("out_of_stock", given))
+    table(con, "promotion_days", query("promotion_days", given))
+    view(con, "cells", query("demand_history", given))
+
+
+def _bounds(touched: set[date]) -> str:
+    """First and last partial week of every stored series: as stored, and of what moves outside the touched ones."""
+    kept = f"(order_line_count > 0 OR shipments_quantity <> 0) AND NOT {among('bucket_start', touched)}"
+    return f"""
+        SELECT
+            {SERIES},
+            MIN(bucket_start) AS old_first,
+            MAX(bucket_start) AS old_last,
+            MIN(CASE WHEN {kept} THEN bucket_start END) AS kept_first,
+            MAX(CASE WHEN {kept} THEN bucket_start END) AS kept_last
+        FROM stored_history
+        GROUP BY {SERIES}
+    """
+
+
+def _delivered_otherwise(given: Mapping[str, str]) -> str:
+    """Partial weeks whose deliveries are complete now and were not, or the other way round.
+
+    Of shipments the stored cells tell: a null where all is in, or a zero where something is not, is out of date.
+    """
+    return f"""
+        SELECT b.bucket_start
+        FROM (
+            SELECT
+                bucket_start,
+                BOOL_OR(is_complete) AS was_complete,
+                BOOL_OR(shipments_quantity IS NULL) AS has_null,
+                BOOL_OR(shipments_quantity = 0) AS has_zero
+            FROM stored_history
+            GROUP BY bucket_start
+        ) AS h
+        JOIN buckets AS b USING (bucket_start)
+        WHERE b.is_complete <> h.was_complete
+        OR ({given["has_shipments"]} AND CASE WHEN b.shipments_complete THEN h.has_null ELSE h.has_zero END)
+    """
+
+
+def _listed_otherwise() -> str:
+    """Partial weeks with a cell whose state says something else about the item's listing than the master does now."""
+    return """
+        SELECT DISTINCT h.bucket_start
+        FROM (
+            SELECT DISTINCT
+                bucket_start, item_code, CASE WHEN state IN ('not_yet_listed', 'delisted') THEN state END AS listing
+            FROM stored_history
+            WHERE state NOT IN ('sold', 'missing')
+        ) AS h
+        JOIN buckets AS b USING (bucket_start)
+        LEFT JOIN items AS i USING (item_code)
+        WHERE h.listing IS DISTINCT FROM CASE
+            WHEN b.bucket_end < i.listed_from_date THEN 'not_yet_listed'
+            WHEN b.bucket_start >= i.delisted_from_date THEN 'delisted'
+        END
+    """
+
+
+def _gained_or_lost() -> str:
+    """Partial weeks that a series has now and had not, or the other way round."""
+    return f"""
+        SELECT DISTINCT b.bucket_start
+        FROM (
+            SELECT DISTINCT o.old_first, o.old_last, n.first_bucket, n.last_bucket
+            FROM bounds AS o
+            FULL JOIN series AS n USING ({SERIES})
+            WHERE o.old_first IS DISTINCT FROM n.first_bucket OR o.old_last IS DISTINCT FROM n.last_bucket
+        ) AS c
+        JOIN buckets AS b ON COALESCE(b.bucket_start BETWEEN c.old_first AND c.old_last, false)
+            <> COALESCE(b.bucket_start BETWEEN c.first_bucket AND c.last_bucket, false)
+    """

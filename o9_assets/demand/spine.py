@@ -1,0 +1,44 @@
+"""The days and partial weeks that demand history is made for, with what is known of each."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from o9_assets.demand.delivery import Known
+    from o9_assets.planning.calendar import Calendar
+
+__all__ = ["calendar_tables"]
+
+
+def calendar_tables(
+    con: duckdb.DuckDBPyConnection, calendar: Calendar, first: date, last: date, *, orders: Known, shipments: Known
+) -> None:
+    """Leave the tables `days`, `buckets` and `known` from the partial week of `first` to that of `last`.
+
+    A partial week is complete when everything that is expected to tell about one of its days is in.
+    """
+    import pyarrow as pa
+
+    weeks = calendar.buckets_table(first, last).select(
+        ["bucket_start", "bucket_end", "days", "week_start", "month_start"]
+    )
+    starts, ends = weeks["bucket_start"].to_pylist(), weeks["bucket_end"].to_pylist()
+    days = calendar.days_table(starts[0], ends[-1]).select(["date", "bucket_start"])
+    unknown: dict[str, set[date]] = {"is_complete": set(), "shipments_complete": set()}
+    for day, start in zip(days["date"].to_pylist(), days["bucket_start"].to_pylist(), strict=True):
+        if not orders.holds(day):
+            unknown["is_complete"].add(start)
+        if not shipments.holds(day):
+            unknown["shipments_complete"].add(start)
+    for name, those in unknown.items():
+        weeks = weeks.append_column(name, pa.array([start not in those for start in starts]))
+    last_bucket = calendar.bucket_start(orders.last) if orders.last else None
+    known = pa.table({"last_bucket": pa.array([last_bucket], pa.date32())})
+    for name, rows in (("days", days), ("buckets", weeks), ("known", known)):
+        con.register(f"{name}__arrow", rows)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}__arrow")
+        con.unregister(f"{name}__arrow")

@@ -1,0 +1,58 @@
+"""Small helpers to run one SQL step after the other on a DuckDB connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["among", "any_row", "count", "days_in", "table", "view"]
+
+
+def view(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    """Name a query; it runs whenever it is read."""
+    _forget(con, name)
+    con.execute(f'CREATE TEMP VIEW "{name}" AS {sql}')
+
+
+def table(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    """Run a query and keep its rows."""
+    con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}__new" AS {sql}')
+    _forget(con, name)
+    con.execute(f'ALTER TABLE "{name}__new" RENAME TO "{name}"')
+
+
+def _forget(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    for kind in ("view", "table"):
+        if con.execute(f"SELECT 1 FROM duckdb_{kind}s() WHERE {kind}_name = ? AND temporary", [name]).fetchone():
+            con.execute(f'DROP {kind} temp."{name}"')
+
+
+def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """Rows of a table, view or query in brackets."""
+    [(rows,)] = con.execute(f"SELECT count(*) FROM {relation}").fetchall()
+    return int(rows)
+
+
+def any_row(con: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    """Whether a table, view or query in brackets has a row."""
+    return con.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() is not None
+
+
+def days_in(con: duckdb.DuckDBPyConnection, sql: str) -> list[date]:
+    """The days that a query of one column gives, each once, in order."""
+    return sorted({day for (day,) in con.execute(sql).fetchall() if day is not None})
+
+
+def among(column: str, days: Iterable[date]) -> str:
+    """A condition that a column is one of `days`, written with ranges, by which a reader skips files and row groups."""
+    runs: list[list[date]] = []
+    for day in sorted(set(days)):
+        if runs and (day - runs[-1][1]).days == 1:
+            runs[-1][1] = day
+        else:
+            runs.append([day, day])
+    return "(" + (" OR ".join(f"{column} BETWEEN DATE '{a}' AND DATE '{b}'" for a, b in runs) or "false") + ")"

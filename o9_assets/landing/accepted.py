@@ -1,0 +1,92 @@
+"""What is in: raw rows that the manifest lists, of object versions that still hold. Downstream reads nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from o9_assets.dataset import Dataset
+from o9_assets.landing.datasets import MANIFEST
+from o9_assets.resources.lake import Lake, all_of, at_most, equal, isin
+
+__all__ = ["Changes", "accepted_view", "changes_since", "latest_seq", "manifest_view"]
+
+
+def manifest_view(
+    con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_name: str, *, as_of: datetime | None = None
+) -> None:
+    """Register the feed's manifest with `holds`: false where a newer version of the object replaced this one.
+
+    `as_of` (UTC) leaves out what became known later.
+    """
+    where = equal("feed", feed_name)
+    if as_of is not None:
+        where = all_of(where, at_most("known_at", as_of))
+    lake.view(con, f"{name}__all", MANIFEST, where=where)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW "{name}" AS
+        SELECT * EXCLUDE (age), age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY object_name), 0) AS holds
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY object_name ORDER BY known_at, ingest_seq, object_id) AS age
+            FROM "{name}__all"
+        )
+        """
+    ).fetchall()
+
+
+def accepted_view(
+    con: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    dataset: Dataset,
+    feed_name: str,
+    name: str,
+    *,
+    as_of: datetime | None = None,
+    after_seq: int | None = None,
+) -> None:
+    """Register `name`: the rows of `dataset` that count. `after_seq` keeps only ingests after a watermark."""
+    manifest = f"{name}__manifest"
+    manifest_view(con, lake, manifest, feed_name, as_of=as_of)
+    later = "" if after_seq is None else f" AND ingest_seq > {int(after_seq)}"
+    where = None
+    if after_seq is not None:
+        rows = con.execute(f'SELECT object_id FROM "{manifest}" WHERE holds{later}').fetchall()
+        # Few new objects are a filter that the lake can prune files by.
+        where = isin("object_id", [row[0] for row in rows]) if len(rows) <= 200 else None
+    lake.view(con, f"{name}__raw", dataset, where=where)
+    known = "" if as_of is None else f" AND known_at <= TIMESTAMP '{as_of.isoformat(sep=' ')}'"
+    con.execute(
+        f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT * FROM "{name}__raw" WHERE object_id IN '
+        f"(SELECT object_id FROM \"{manifest}\" WHERE holds AND status = 'ingested'{later}){known}"
+    ).fetchall()
+
+
+def latest_seq(lake: Lake, feed_name: str) -> int:
+    """Number of the feed's latest ingest; 0 before the first."""
+    seen = lake.read(MANIFEST, columns=["ingest_seq"], where=equal("feed", feed_name))
+    return max(seen["ingest_seq"].to_pylist(), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What came in after a watermark: the new watermark, the new objects, and those that they replaced."""
+
+    seq: int
+    new_objects: tuple[str, ...]
+    replaced_objects: tuple[str, ...]
+
+
+def changes_since(lake: Lake, feed_name: str, after_seq: int) -> Changes:
+    """Object ids that are new after `after_seq`, and those of versions that held until then and no longer do."""
+    with duckdb.connect(":memory:") as con:
+        manifest_view(con, lake, "manifest", feed_name)
+        rows = con.execute("SELECT object_id, object_name, ingest_seq, holds FROM manifest").fetchall()
+    renewed = {name for _, name, seq, _ in rows if seq > after_seq}
+    return Changes(
+        max((seq for _, _, seq, _ in rows), default=0),
+        tuple(sorted(o for o, _, seq, holds in rows if seq > after_seq and holds)),
+        tuple(sorted(o for o, name, seq, holds in rows if seq <= after_seq and not holds and name in renewed)),
+    )

@@ -1,0 +1,202 @@
+"""From landed objects to raw rows: each object once by name and version, every record in raw or in quarantine.
+
+The order of the three commits is what makes a crash harmless: quarantine, raw, and the manifest last. Only what the
+manifest lists is read downstream; an ingest that died earlier is simply done again, replacing the same slices.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from o9_assets.dataset import Dataset
+from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+from o9_assets.landing.plain import Hopeless, make_plain
+from o9_assets.landing.staging import Staging
+from o9_assets.planning.feeds import Feed, Match
+from o9_assets.resources.engine import Engine
+from o9_assets.resources.lake import CommitConflict, Lake, all_of, equal, isin
+from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged
+
+__all__ = ["IngestReport", "ingest", "new_objects"]
+
+FLUSH_ROWS = 2_000_000
+"""Objects are written together until their rows reach this number; a larger object is written by itself."""
+
+
+@dataclass
+class IngestReport:
+    """What an ingest did. Rows are records without headers; `set_aside` are whole objects with their reason."""
+
+    objects: int = 0
+    landed_rows: int = 0
+    accepted_rows: int = 0
+    quarantined_rows: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    value_at_risk: Decimal = Decimal(0)
+    set_aside: dict[str, str] = field(default_factory=dict)
+    left_for_later: list[str] = field(default_factory=list)
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An object that a feed has not read yet."""
+
+    found: LandedObject
+    match: Match
+
+
+def new_objects(feed_name: str, feed: Feed, *, zone: LandingZone, lake: Lake) -> list[Arrival]:
+    """Objects of the feed that the manifest does not list, oldest delivery day first."""
+    known = set(
+        lake.read(MANIFEST, columns=["object_id", "feed"], where=equal("feed", feed_name))["object_id"].to_pylist()
+    )
+    arrivals = [
+        Arrival(found, match)
+        for found in zone.list(feed.prefix)
+        if (match := feed.match(found.name)) is not None and found.object_id not in known
+    ]
+    return sorted(arrivals, key=lambda a: (a.match.covers_date or date.min, a.found.name))
+
+
+def ingest(
+    feed_name: str,
+    feed: Feed,
+    dataset: Dataset,
+    *,
+    timezone: str,
+    zone: LandingZone,
+    lake: Lake,
+    engine: Engine,
+    now: datetime,
+    objects: Sequence[Arrival] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> IngestReport:
+    """Take in the feed's new objects (or the given ones, again) and say what came of every record.
+
+    `now` (UTC) is when the rows became known, unless the feed declares that otherwise. An object that changes while it
+    is read is left for the next time. Raises CommitConflict where others keep writing the manifest.
+    """
+    arrivals = new_objects(feed_name, feed, zone=zone, lake=lake) if objects is None else list(objects)
+    report = IngestReport()
+    if not arrivals:
+        return report
+    with engine.connect() as con, tempfile.TemporaryDirectory(prefix="landing-", dir=engine.temp_dir) as spool:
+        staging = Staging(con, feed_name, feed, dataset, timezone)
+        waiting: list[tuple[Arrival, str, int]] = []
+        for number, arrival in enumerate(arrivals, start=1):
+            try:
+                spooled = zone.spool(arrival.found, Path(spool))
+            except ObjectChanged:
+                report.left_for_later.append(arrival.found.name)
+                continue
+            known_at = _known_at(feed, arrival.match.covers_date, now, timezone)
+            try:
+                plain = make_plain(spooled.path, feed.format, Path(spool))
+                staging.add(arrival.found, plain, known_at)
+            except Hopeless as hopeless:
+                staging.set_aside(arrival.found, known_at, hopeless)
+            waiting.append((arrival, spooled.sha256, spooled.size_bytes))
+            if staging.rows >= FLUSH_ROWS or number == len(arrivals):
+                _flush(staging, waiting, feed, lake, now, timezone, report)
+                waiting.clear()
+                for path in Path(spool).iterdir():
+                    path.unlink()
+            if progress and (number % 100 == 0 or number == len(arrivals)):
+                progress(f"{feed_name}: {number:,} of {len(arrivals):,} objects, {report.landed_rows:,} rows")
+        if waiting:
+            _flush(staging, waiting, feed, lake, now, timezone, report)
+    return report
+
+
+def _known_at(feed: Feed, covers: date | None, now: datetime, timezone: str) -> datetime:
+    if feed.known_at == "covers_date" and covers is not None:
+        end = datetime.combine(covers + timedelta(days=1), time(), ZoneInfo(timezone))
+        return end.astimezone(UTC).replace(tzinfo=None)
+    return now
+
+
+def _flush(
+    staging: Staging,
+    waiting: Iterable[tuple[Arrival, str, int]],
+    feed: Feed,
+    lake: Lake,
+    now: datetime,
+    timezone: str,
+    report: IngestReport,
+) -> None:
+    """Write what is staged: quarantine, raw, manifest, in this order."""
+    waiting = list(waiting)
+    ids = [arrival.found.object_id for arrival, _, _ in waiting]
+    feed_name, dataset = staging.feed_name, staging.dataset
+    staging.finish()
+    quarantined, hopeless = staging.quarantined(), staging.hopeless()
+    lake.overwrite(QUARANTINE, quarantined, all_of(equal("feed", feed_name), isin("object_id", ids)))
+    lake.overwrite(dataset, staging.accepted(), isin("object_id", ids))
+    counts = staging.counts()
+    rows = []
+    for arrival, sha256, size in waiting:
+        found = arrival.found
+        landed, accepted, bad = counts.get(found.object_id, (0, 0, 0))
+        reason = hopeless.get(found.object_id)
+        report.objects += 1
+        report.size_bytes += size
+        report.landed_rows += landed
+        report.accepted_rows += accepted
+        report.quarantined_rows += bad
+        if reason is not None:
+            report.set_aside[found.name] = f"{reason.reason}: {reason.detail}"
+        rows.append(
+            {
+                "feed": feed_name,
+                "object_id": found.object_id,
+                "object_name": found.name,
+                "object_version": found.version,
+                "known_at": _known_at(feed, arrival.match.covers_date, now, timezone),
+                "ingested_at": now,
+                "covers_date": arrival.match.covers_date,
+                "status": "ingested" if reason is None else "set_aside",
+                "reason": None if reason is None else reason.reason,
+                # A version that cannot be read replaces nothing: the last good one goes on holding.
+                "replaces": feed.on_new_version == "replace" and reason is None,
+                "size_bytes": size,
+                "content_hash": sha256,
+                "landed_rows": landed,
+                "accepted_rows": accepted,
+                "quarantined_rows": bad,
+                "settings_hash": feed.hash,
+            }
+        )
+    report.reasons.update({r: n for r, n in Counter(quarantined["reason"].to_pylist()).items() if r is not None})
+    report.value_at_risk += sum((v for v in quarantined["value_at_risk"].to_pylist() if v is not None), Decimal(0))
+    _list(lake, feed_name, rows)
+    staging.clear()
+
+
+def _list(lake: Lake, feed_name: str, rows: list[dict[str, object]]) -> None:
+    """Commit manifest rows under the feed's next number; whoever comes second counts on from the first."""
+    for _ in range(20):
+        base = lake.snapshot_id(MANIFEST)
+        seen = lake.read(MANIFEST, columns=["feed", "ingest_seq"], where=equal("feed", feed_name))["ingest_seq"]
+        following = max(seen.to_pylist(), default=0) + 1
+        table = pa.Table.from_pylist([{**row, "ingest_seq": following} for row in rows], schema=MANIFEST.arrow_schema)
+        try:
+            lake.overwrite(
+                MANIFEST,
+                table,
+                all_of(equal("feed", feed_name), isin("object_id", [row["object_id"] for row in rows])),
+                based_on=base,
+            )
+        except CommitConflict:
+            continue
+        return
+    raise CommitConflict(f"The manifest of {feed_name} is written by too many at once.", remedy="Run it again.")

@@ -1,0 +1,76 @@
+"""From an object's bytes to plain UTF-8 text on disk, or the reason why it is hopeless as a whole."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import uuid
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from o9_assets.planning.feeds import Format
+
+__all__ = ["Hopeless", "Plain", "make_plain"]
+
+BLOCK = 4 << 20
+_BOMS = {"utf-8": codecs.BOM_UTF8}
+
+
+class Hopeless(Exception):  # noqa: N818 - the object is
+    """The object as a whole cannot be read: `reason` counts it, `detail` says what was found."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A readable copy of an object: UTF-8 without a byte order mark for text, as it came for Parquet."""
+
+    path: Path
+    has_nul: bool
+
+
+def make_plain(path: Path, form: Format, folder: Path) -> Plain:
+    """Unzip, transcode and validate. DuckDB decodes few encodings, so that text reaches it as UTF-8.
+
+    Raises Hopeless for an empty object, a truncated or broken gzip, and bytes that are not in the declared encoding.
+    """
+    with path.open("rb") as source:
+        magic = source.read(4)
+    if not magic:
+        raise Hopeless("empty_object", "the object holds no byte")
+    zipped = magic[:2] == b"\x1f\x8b"
+    if form.compression == "gzip" and not zipped:
+        raise Hopeless("not_gzip", f"declared as gzip, but it begins with {magic!r}")
+    if form.type == "parquet":
+        if magic != b"PAR1":
+            raise Hopeless("not_parquet", f"it begins with {magic!r}")
+        return Plain(path, False)
+    if form.compression == "none" and zipped:
+        raise Hopeless("unexpected_gzip", "declared as not compressed, but it is gzip")
+    target = folder / uuid.uuid4().hex
+    encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
+    decoder = codecs.getincrementaldecoder(encoding)()
+    has_nul, done = False, 0
+    try:
+        with gzip.open(path, "rb") if zipped else path.open("rb") as source, target.open("wb") as sink:
+            while block := source.read(BLOCK):
+                text = decoder.decode(block).encode()
+                has_nul = has_nul or b"\0" in text
+                sink.write(text)
+                done += len(block)
+            sink.write(decoder.decode(b"", final=True).encode())
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Hopeless("broken_gzip", f"after {done:,} bytes: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Hopeless(
+            "wrong_encoding",
+            f"no {form.encoding} near byte {done + error.start:,}: {error.object[error.start : error.end]!r}",
+        ) from error
+    if target.stat().st_size == 0:
+        raise Hopeless("empty_object", "it holds no text")
+    return Plain(target, has_nul)

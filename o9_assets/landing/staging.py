@@ -1,0 +1,257 @@
+"""Objects read but not yet written: typed rows, each sound or with its fault, in DuckDB (which spills to disk).
+
+A large object is read and judged in one pass. Small ones are first gathered as texts and judged together, for judging
+costs DuckDB some ten milliseconds of planning however few the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from o9_assets.dataset import Dataset
+from o9_assets.landing.datasets import QUARANTINE
+from o9_assets.landing.plain import Hopeless, Plain
+from o9_assets.landing.records import LONGEST, wanted_records
+from o9_assets.landing.source import Source, open_source, source_alias
+from o9_assets.landing.typing_sql import fault_expression, name, typed_select, value_at_risk
+from o9_assets.planning.feeds import Feed
+from o9_assets.resources.landing_zone import LandedObject
+
+__all__ = ["Staging"]
+
+LARGE_BYTES = 8 << 20
+PLATFORM = ("known_at", "object_id", "object_name", "line")
+REASONS = {
+    "MISSING COLUMNS": ("too_few_fields", "the record has too few fields"),
+    "TOO MANY COLUMNS": ("too_many_fields", "the record has too many fields"),
+    "UNQUOTED VALUE": ("broken_quote", "a quote is not closed or stands within a value"),
+    "LINE SIZE OVER MAXIMUM": ("record_too_long", "the record is longer than 8 MiB"),
+    "INVALID ENCODING": ("wrong_encoding", "the record holds bytes that are no UTF-8"),
+    "INVALID STATE": ("broken_record", "the record cannot be parsed"),
+}
+
+
+@dataclass
+class Fault:
+    """A record that goes to quarantine; `line` is None where the feed asks for no numbers."""
+
+    line: int | None
+    reason: str
+    column: str | None
+    detail: str
+    value_at_risk: object = None
+    text: str | None = None
+
+
+@dataclass
+class Entry:
+    """An object that was read: records that could be split into fields, those that could not, and all faults."""
+
+    found: LandedObject
+    known_at: datetime
+    plain: Plain | None = None
+    hopeless: Hopeless | None = None
+    parsed: int = 0
+    unparsed: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+
+class Staging:
+    """Rows of one feed's objects on their way into the lake."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, feed_name: str, feed: Feed, dataset: Dataset, timezone: str
+    ) -> None:
+        self.feed_name, self.feed, self.dataset = feed_name, feed, dataset
+        self._con, self._zone = con, timezone
+        self._entries: list[Entry] = []
+        self._gathered: tuple[dict[str, str], bool] | None = None
+        self.rows = 0
+        self._own = [c for c in dataset.columns if c.name not in PLATFORM]
+        own = ", ".join(f"{name(c.name)} {c.duckdb_type}" for c in self._own)
+        texts = ", ".join(f"{source_alias(c)} VARCHAR" for c in feed.source_columns)
+        self._run(
+            f"CREATE TEMP TABLE staged (object_no INTEGER, source_line BIGINT, {own}, fault VARCHAR[], "
+            "at_risk DECIMAL(18,4), original VARCHAR)"
+        )
+        self._run(f"CREATE TEMP TABLE texts (object_no INTEGER, source_line BIGINT, not_json BOOLEAN, {texts})")
+
+    def _run(self, sql: str) -> list[tuple[object, ...]]:
+        return self._con.execute(sql).fetchall()
+
+    # Reading
+
+    def add(self, found: LandedObject, plain: Plain, known_at: datetime) -> None:
+        """Read an object. Raises Hopeless, with nothing of the object staged."""
+        source = open_source(self._con, plain, self.feed, self.dataset)
+        number = len(self._entries)
+        entry = Entry(found, known_at, plain)
+        small = plain.path.stat().st_size < LARGE_BYTES
+        if not small or self._gathered not in (None, (source.natives, plain.has_nul)):
+            self._judge_gathered()
+        try:
+            if small:
+                self._gathered = (source.natives, plain.has_nul)
+                listed = ", ".join(source.available.get(c, "NULL") for c in self.feed.source_columns)
+                not_json = "not_json" if self.feed.format.type == "jsonl" else "false"
+                target, sql = "texts", f"SELECT {number}, source_line, {not_json}, {listed} FROM ({source.sql})"
+                [(entry.parsed,)] = self._run(f"INSERT INTO texts {sql}")  # type: ignore[list-item]
+            else:
+                target = "staged"
+                select = self._judged(source, plain.has_nul, f"SELECT {number} AS object_no, * FROM ({source.sql})")
+                [(entry.parsed,)] = self._run(f"INSERT INTO staged {select}")  # type: ignore[list-item]
+        except duckdb.Error as error:
+            self._run(f"DELETE FROM {target} WHERE object_no = {number}")
+            raise Hopeless("unreadable", str(error).splitlines()[0][:500]) from error
+        self._entries.append(entry)
+        if source.rejects:
+            self._take_rejects(entry, plain, target, number)
+        self.rows += entry.parsed
+
+    def set_aside(self, found: LandedObject, known_at: datetime, hopeless: Hopeless) -> None:
+        """Put a whole object into quarantine."""
+        fault = Fault(None, hopeless.reason, None, hopeless.detail)
+        self._entries.append(Entry(found, known_at, hopeless=hopeless, faults=[fault]))
+
+    def _judged(self, source: Source, has_nul: bool, sql: str) -> str:
+        """Select of the staged columns over a relation of texts with object_no and source_line."""
+        texts, typed = typed_select(self.dataset, self.feed, self._zone, source.available, source.natives)
+        nul = tuple(c.name for c in self.dataset.columns if c.type == "string") if has_nul else ()
+        fault = fault_expression(self.dataset, self.feed, nul_columns=nul)
+        if self.feed.format.type == "jsonl":
+            fault = f"CASE WHEN not_json THEN ['not_json', NULL, 'the line is no JSON object'] ELSE {fault} END"
+        given = {c.name for c in self._own if c.name in self.feed.columns}
+        own = ", ".join(name(c.name) if c.name in given else f"NULL AS {name(c.name)}" for c in self._own)
+        original = "NULL"
+        if self.feed.format.type == "parquet":
+            fields = ", ".join(f"{name(c)} := {alias}" for c, alias in source.available.items())
+            original = f"left(CAST(to_json(struct_pack({fields})) AS VARCHAR), {LONGEST})"
+        return (
+            f"SELECT object_no, source_line, {own}, fault, CASE WHEN fault IS NOT NULL THEN at_risk END AS at_risk, "
+            f"CASE WHEN fault IS NOT NULL THEN {original} END AS original FROM ("
+            f"SELECT *, {fault} AS fault, {value_at_risk(self.feed)} AS at_risk FROM ("
+            f"SELECT *, {typed} FROM (SELECT *, {texts} FROM ({sql}))))"
+        )
+
+    def _judge_gathered(self) -> None:
+        if self._gathered is None:
+            return
+        natives, has_nul = self._gathered
+        source = Source("", {c: source_alias(c) for c in self.feed.source_columns}, natives, rejects=False)
+        self._run(f"INSERT INTO staged {self._judged(source, has_nul, 'SELECT * FROM texts')}")
+        self._run("TRUNCATE texts")
+        self._gathered = None
+
+    def _take_rejects(self, entry: Entry, plain: Plain, table: str, number: int) -> None:
+        """Records that the CSV parser could not split, with their numbers; sound rows after them count on."""
+        found = self._run(
+            "SELECT line_byte_position, any_value(CAST(error_type AS VARCHAR)), any_value(error_message) "
+            "FROM reject_errors GROUP BY line_byte_position ORDER BY line_byte_position"
+        )
+        self._run("DROP TABLE reject_errors")
+        self._run("DROP TABLE reject_scans")
+        if not found:
+            return
+        entry.unparsed = len(found)
+        _, held = wanted_records(plain.path, self.feed.format.quote, set(), {int(str(row[0])) for row in found})
+        for offset, kind, message in found:
+            reason, detail = REASONS.get(str(kind), ("broken_record", "the record cannot be parsed"))
+            line = held.get(int(str(offset)))
+            entry.faults.append(Fault(line, reason, None, f"{detail} ({message})"[:500]))
+        if self.feed.line_numbers:
+            # The j-th rejected record is number r: sound rows numbered above r - j by the parser come after it.
+            steps = [line - j for j, line in enumerate(sorted(held.values()), start=1)]
+            self._run(
+                f"UPDATE {table} SET source_line = source_line + "
+                f"len(list_filter({steps}, lambda step: step < source_line)) WHERE object_no = {number}"
+            )
+
+    # What came of it
+
+    def finish(self) -> None:
+        """Judge what is gathered and collect every fault with its original text."""
+        self._judge_gathered()
+        bad = self._run(
+            "SELECT object_no, source_line, fault, at_risk, original FROM staged WHERE fault IS NOT NULL "
+            "ORDER BY object_no, source_line"
+        )
+        for number, line, (reason, column, detail), at_risk, original in bad:  # type: ignore[misc]
+            fault = Fault(line or None, reason, column, detail, at_risk, original)  # type: ignore[has-type]
+            self._entries[number].faults.append(fault)  # type: ignore[has-type]
+        for entry in self._entries:
+            wanted = {fault.line for fault in entry.faults if fault.line is not None and fault.text is None}
+            if wanted and entry.plain is not None:
+                quote = self.feed.format.quote if self.feed.format.type == "csv" else ""
+                texts, _ = wanted_records(entry.plain.path, quote, wanted, set())
+                for fault in entry.faults:
+                    fault.text = fault.text or texts.get(fault.line or 0)
+
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Landed, accepted and quarantined records by object id."""
+        found = {}
+        for entry in self._entries:
+            if entry.hopeless is not None:
+                continue
+            landed = entry.parsed + entry.unparsed
+            bad = len(entry.faults)
+            found[entry.found.object_id] = (landed, landed - bad, bad)
+        return found
+
+    def hopeless(self) -> dict[str, Hopeless]:
+        """Objects that were set aside, by object id."""
+        return {entry.found.object_id: entry.hopeless for entry in self._entries if entry.hopeless is not None}
+
+    def quarantined(self) -> pa.Table:
+        """Quarantine rows, in the order of object and line."""
+        rows = [
+            {
+                "feed": self.feed_name,
+                "object_id": entry.found.object_id,
+                "object_name": entry.found.name,
+                "line": fault.line,
+                "column_name": fault.column,
+                "reason": fault.reason,
+                "detail": fault.detail,
+                "original_text": fault.text,
+                "value_at_risk": fault.value_at_risk,
+                "known_at": entry.known_at,
+                "mended_at": None,
+            }
+            for entry in self._entries
+            for fault in sorted(entry.faults, key=lambda f: f.line or 0)
+        ]
+        return pa.Table.from_pylist(rows, schema=QUARANTINE.arrow_schema)
+
+    def accepted(self) -> duckdb.DuckDBPyRelation:
+        """Sound rows with their lineage, as the raw dataset declares them."""
+        objects = pa.table(
+            {
+                "object_no": pa.array(range(len(self._entries)), pa.int32()),
+                "object_id": pa.array([e.found.object_id for e in self._entries], pa.string()),
+                "object_name": pa.array([e.found.name for e in self._entries], pa.string()),
+                "ingest_known_at": pa.array([e.known_at for e in self._entries], pa.timestamp("us")),
+            }
+        )
+        self._con.register("objects", objects)
+        known = "coalesce(changed_at, ingest_known_at)" if self.feed.known_at == "changed_at" else "ingest_known_at"
+        lineage = {
+            "op": "coalesce(op, 'I')",
+            "changed_at": "coalesce(changed_at, ingest_known_at)",
+            "change_seq": "coalesce(change_seq, 0)",
+            "known_at": known,
+            "object_id": "object_id",
+            "object_name": "object_name",
+            "line": "source_line",
+        }
+        listed = ", ".join(f"{lineage.get(c.name, name(c.name))} AS {name(c.name)}" for c in self.dataset.columns)
+        return self._con.sql(f"SELECT {listed} FROM staged JOIN objects USING (object_no) WHERE fault IS NULL")
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self._run("TRUNCATE staged")
+        self._entries.clear()
+        self.rows = 0

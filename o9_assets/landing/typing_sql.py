@@ -1,0 +1,197 @@
+"""SQL that turns a source's texts into a dataset's typed columns, and says which cell cannot be.
+
+Nothing is coerced in silence: a text that is not exactly a value of its column's type gives the row a fault, which is
+`reason, column, detail` and sends the row to quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlglot
+from sqlglot import exp
+
+from o9_assets.dataset import Column, Dataset
+from o9_assets.planning.feeds import ColumnMapping, Feed
+
+__all__ = ["fault_expression", "quoted", "typed_select", "value_at_risk"]
+
+PLATFORM = ("op", "changed_at", "change_seq", "known_at", "object_id", "object_name", "line")
+
+
+def quoted(text: str) -> str:
+    """An SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(text: str) -> str:
+    """An SQL identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def text_expression(mapping: ColumnMapping, feed: Feed, available: Mapping[str, str]) -> str:
+    """The column's text after the declared transformations; null where the source has no value.
+
+    `available` maps source columns to SQL; one that an object lacks is null. The relation has
+    object_no and source_line.
+    """
+    if mapping.value is not None:
+        return quoted(mapping.value)
+    if mapping.position_within is not None:
+        within = available[mapping.position_within]
+        return f"CAST(row_number() OVER (PARTITION BY object_no, {within} ORDER BY source_line) AS VARCHAR)"
+    source = available.get(mapping.source or "")
+    if source is None:
+        return "CAST(NULL AS VARCHAR)" if mapping.default is None else quoted(mapping.default)
+    found = source
+    for null in feed.format.nulls:
+        found = f"nullif({found}, {quoted(null)})"
+    if mapping.strip_suffix:
+        suffix = quoted(mapping.strip_suffix)
+        length = len(mapping.strip_suffix)
+        found = (
+            f"CASE WHEN ends_with({found}, {suffix}) THEN left({found}, length({found}) - {length}) ELSE {found} END"
+        )
+    for step in mapping.apply:
+        found = {
+            "trim": f"nullif(trim({found}), '')",
+            "upper": f"upper({found})",
+            "lower": f"lower({found})",
+            "digits": f"nullif(regexp_replace({found}, '[^0-9]', '', 'g'), '')",
+            "strip_zeros": f"coalesce(nullif(ltrim({found}, '0'), ''), CASE WHEN {found} IS NOT NULL THEN '0' END)",
+        }[step]
+    if mapping.values is not None:
+        cases = " ".join(f"WHEN {quoted(key)} THEN {quoted(value)}" for key, value in mapping.values.items())
+        # An unknown value stays itself and is found by the fault below.
+        found = f"CASE {found} {cases} ELSE {found} END"
+    if mapping.default is not None:
+        found = f"coalesce({found}, {quoted(mapping.default)})"
+    return found
+
+
+def typed_expression(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone: str, *, native: str) -> str:
+    """The column's value of its declared type, or null where the text is none.
+
+    `native` is the Parquet type of the source column, '' for text formats.
+    """
+    if column.type == "string":
+        return text
+    if column.type in ("date", "timestamp"):
+        return _moment(column, text, mapping, feed, zone, native)
+    if column.type == "boolean":
+        return f"TRY_CAST({text} AS BOOLEAN)"
+    number = text
+    if not native:
+        if feed.format.thousands:
+            number = f"replace({number}, {quoted(feed.format.thousands)}, '')"
+        if feed.format.decimal == ",":
+            # A point where a comma is due is no decimal sign: it must not be read as one.
+            number = f"CASE WHEN contains({number}, '.') THEN NULL ELSE replace({number}, ',', '.') END"
+    return f"TRY_CAST({number} AS {column.duckdb_type})"
+
+
+def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone: str, native: str) -> str:
+    if native == "DATE":
+        return f"TRY_CAST({text} AS DATE)" if column.type == "date" else f"TRY_CAST({text} AS TIMESTAMP)"
+    if native.startswith("TIMESTAMP"):
+        local = f"TRY_CAST({text} AS TIMESTAMP)"
+        if column.type == "date":
+            return f"CAST({local} AS DATE)"
+        return local if "TIME ZONE" in native else _utc(local, zone)
+    own = mapping.format
+    form = own or (feed.format.date if column.type == "date" else feed.format.timestamp)
+    if column.type == "date" and form == "%Y-%m-%d":
+        # Much quicker than strptime, and as strict with the length looked at.
+        return f"CASE WHEN length({text}) = 10 THEN TRY_CAST({text} AS DATE) END"
+    parsed = f"TRY_STRPTIME({text}, {quoted(form)})"
+    if column.type == "date":
+        # The day in the company's zone; a zone in the text says which moment is meant.
+        if "%z" in form:
+            parsed = f"timezone({quoted(zone)}, {parsed})"
+        return f"CAST({parsed} AS DATE)"
+    return f"timezone('UTC', {parsed})" if "%z" in form else _utc(parsed, zone)
+
+
+def _utc(local: str, zone: str) -> str:
+    return local if zone == "UTC" else f"timezone('UTC', timezone({quoted(zone)}, {local}))"
+
+
+def typed_select(
+    dataset: Dataset, feed: Feed, zone: str, available: Mapping[str, str], natives: Mapping[str, str]
+) -> tuple[str, str]:
+    """Two select lists over a source with `source_line` and its columns: the mapped texts (as text_<column>), and over
+    those the typed columns of the dataset that the feed maps."""
+    texts, typed = [], []
+    for column in dataset.columns:
+        mapping = feed.columns.get(column.name)
+        if mapping is None:
+            if column.name not in PLATFORM:
+                typed.append(f"CAST(NULL AS {column.duckdb_type}) AS {name(column.name)}")
+            continue
+        native = natives.get(mapping.source or "", "")
+        texts.append(f"{text_expression(mapping, feed, available)} AS {name('text_' + column.name)}")
+        value = typed_expression(column, name("text_" + column.name), mapping, feed, zone, native=native)
+        typed.append(f"{value} AS {name(column.name)}")
+    return ", ".join(texts), ", ".join(typed)
+
+
+def fault_expression(dataset: Dataset, feed: Feed, *, nul_columns: tuple[str, ...] = ()) -> str:
+    """SQL over text_<column> and the typed columns: null for a sound row, else [reason, column, detail]."""
+    faults = []
+    for column in dataset.columns:
+        mapping = feed.columns.get(column.name)
+        if mapping is None:
+            continue
+        text, typed = name("text_" + column.name), name(column.name)
+        if column.name in nul_columns:
+            faults.append(
+                f"WHEN contains({text}, chr(0)) THEN ['nul_byte', {quoted(column.name)}, 'the text holds a NUL byte']"
+            )
+        if column.required and column.name not in ("op", "changed_at", "change_seq"):
+            faults.append(f"WHEN {text} IS NULL THEN ['missing_value', {quoted(column.name)}, 'a value is required']")
+        if mapping.values is not None:
+            allowed = ", ".join(quoted(value) for value in dict.fromkeys(mapping.values.values()))
+            faults.append(
+                f"WHEN {text} IS NOT NULL AND {text} NOT IN ({allowed}) THEN ['unknown_value', {quoted(column.name)}, "
+                f"'found ' || left({text}, 100)]"
+            )
+        if column.name == "op":
+            faults.append(
+                f"WHEN {text} NOT IN ('I', 'U', 'D') THEN ['unknown_value', 'op', 'found ' || left({text}, 100)]"
+            )
+        if column.type == "string":
+            continue
+        reason = {"date": "not_a_date", "timestamp": "not_a_time"}.get(column.type, "not_a_number")
+        faults.append(
+            f"WHEN {text} IS NOT NULL AND {typed} IS NULL THEN ['{reason}', {quoted(column.name)}, "
+            f"'found ' || left({text}, 100)]"
+        )
+        if column.type.startswith("decimal"):
+            digits = int(column.type.rstrip(")").split(",")[1])
+            # TRY_CAST rounds: what has more digits than the column keeps would be changed in silence.
+            sign = "','" if feed.format.decimal == "," else "'.'"
+            decimals = f"length(rtrim({text}, '0')) - strpos({text}, {sign})"
+            faults.append(
+                f"WHEN strpos({text}, {sign}) > 0 AND {decimals} > {digits} AND strpos(lower({text}), 'e') = 0 "
+                f"THEN ['too_many_digits', {quoted(column.name)}, 'found ' || left({text}, 100)]"
+            )
+    for rule in feed.rules:
+        faults.append(
+            f"WHEN NOT ({_condition(rule.must)}) THEN [{quoted(rule.name)}, NULL, {quoted('must: ' + rule.must)}]"
+        )
+    return f"CASE {' '.join(faults)} END" if faults else "CAST(NULL AS VARCHAR[])"
+
+
+def _condition(text: str) -> str:
+    """A rule as DuckDB SQL with every column quoted."""
+    tree = sqlglot.parse_one(text, dialect="duckdb")
+    for column in tree.find_all(exp.Column):
+        column.replace(exp.column(exp.to_identifier(column.name, quoted=True)))
+    return tree.sql(dialect="duckdb")
+
+
+def value_at_risk(feed: Feed) -> str:
+    """Quantity × price of a row where both can be read, else null."""
+    if "quantity" in feed.columns and "unit_price" in feed.columns:
+        return 'TRY_CAST("quantity" * "unit_price" AS DECIMAL(18,4))'
+    return "CAST(NULL AS DECIMAL(18,4))"

@@ -1,0 +1,139 @@
+"""Reading a table's planned files: DuckDB reads Parquet directly on this machine, and through Arrow from S3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from o9_assets.dataset import Dataset
+from o9_assets.resources.lake.errors import SnapshotGone
+from o9_assets.resources.lake.files import local_path
+from o9_assets.resources.lake.slices import to_sql
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table
+
+__all__ = ["empty_view", "parquet_sql", "snapshot_for", "view"]
+
+
+def snapshot_for(
+    table: Table, name: str, *, as_of: datetime | None, tag: str | None, snapshot_id: int | None
+) -> int | None:
+    """The snapshot to read: the current one, a tag's, or the one that held at a moment (UTC); None for an empty table.
+
+    Raises SnapshotGone for an unknown tag or snapshot, and for a moment whose snapshot was expired.
+    """
+    from datetime import UTC
+
+    if snapshot_id is not None:
+        if table.snapshot_by_id(snapshot_id) is None:
+            raise SnapshotGone(f"{name} has no snapshot {snapshot_id}.", remedy="It was expired; read a cycle's tag.")
+        return snapshot_id
+    if tag is not None:
+        ref = table.refs().get(tag)
+        if ref is None:
+            known = ", ".join(sorted(r for r in table.refs() if r != "main")) or "none"
+            raise SnapshotGone(f"{name} has no tag {tag!r}.", remedy=f"There are: {known}.")
+        return ref.snapshot_id
+    current = table.current_snapshot()
+    if as_of is None or current is None:
+        return current.snapshot_id if current else None
+    moment = int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
+    if current.timestamp_ms <= moment:
+        return current.snapshot_id
+    # Walk back from the present: a gap in the chain means that what held then was expired.
+    snapshot = current
+    while snapshot.parent_snapshot_id is not None:
+        parent = table.snapshot_by_id(snapshot.parent_snapshot_id)
+        if parent is None:
+            raise SnapshotGone(
+                f"What {name} held at {as_of} UTC was expired.", remedy="Read a cycle's tag, or what was known then."
+            )
+        if parent.timestamp_ms <= moment:
+            return parent.snapshot_id
+        snapshot = parent
+    return None
+
+
+def parquet_sql(schema: Schema, paths: Sequence[str]) -> str:
+    """DuckDB's read of files by field id: a column that a file lacks is a typed null."""
+
+    def text(value: str) -> str:
+        return "'" + value.replace("'", "''") + "'"
+
+    fields = ", ".join(
+        f"{field.field_id}: {{name: {text(field.name)}, type: {text(_duckdb(field.field_type))}, default_value: NULL}}"
+        for field in schema.fields
+    )
+    return f"read_parquet([{', '.join(map(text, paths))}], schema = MAP {{{fields}}}, hive_partitioning = false)"
+
+
+def _duckdb(kind: object) -> str:
+    name = str(kind)
+    simple = {"string": "VARCHAR", "date": "DATE", "timestamp": "TIMESTAMP", "int": "INTEGER", "long": "BIGINT"}
+    return {**simple, "double": "DOUBLE", "boolean": "BOOLEAN"}.get(name, name.upper().replace(" ", ""))
+
+
+def empty_view(con: duckdb.DuckDBPyConnection, name: str, dataset: Dataset, columns: Sequence[str]) -> None:
+    typed = ", ".join(f'CAST(NULL AS {dataset.column(c).duckdb_type}) AS "{c}"' for c in columns)
+    con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT {typed} WHERE false')
+
+
+def view(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    dataset: Dataset,
+    *,
+    columns: Sequence[str],
+    where: BooleanExpression,
+    snapshot_id: int,
+) -> None:
+    """Register the snapshot's rows as a view; nothing is read before a query does, and then only what it needs."""
+    scan = table.scan(row_filter=where, snapshot_id=snapshot_id)
+    tasks = list(scan.plan_files())
+    listed = ", ".join(f'"{column}"' for column in columns)
+    condition = to_sql(where)
+    if not tasks:
+        empty_view(con, name, dataset, columns)
+    elif any(task.delete_files for task in tasks):
+        # Another engine deleted rows by position or equality; pyiceberg applies that.
+        con.register(f"{name}__arrow", scan.to_arrow())
+        con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT {listed} FROM "{name}__arrow"')
+    elif all(local_path(task.file.file_path) for task in tasks):
+        source = parquet_sql(table.schema(), [str(local_path(task.file.file_path)) for task in tasks])
+        con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT {listed} FROM {source} WHERE {condition}')
+    else:
+        con.register(f"{name}__arrow", _remote(table, [task.file.file_path for task in tasks]))
+        con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT {listed} FROM "{name}__arrow" WHERE {condition}')
+
+
+def _remote(table: Table, locations: Sequence[str]) -> object:
+    """The files as an Arrow dataset, which DuckDB scans with its filters pushed down. Columns go by name: the contract
+    never renames one."""
+    import pyarrow.dataset as ds
+    from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
+
+    io = table.io
+    if not isinstance(io, PyArrowFileIO):
+        raise TypeError(f"the lake reads through PyArrowFileIO, not {type(io).__name__}")
+    scheme, netloc, _ = io.parse_location(locations[0])
+    filesystem = io.fs_by_scheme(scheme, netloc)
+    paths = [io.parse_location(location)[2] for location in locations]
+    schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
+    return ds.dataset(paths, schema=schema, format="parquet", filesystem=filesystem)
+
+
+def file_view(con: duckdb.DuckDBPyConnection, name: str, table: Table, dataset: Dataset, location: str) -> None:
+    """Register one data file as a view with the table's present columns."""
+    path = local_path(location)
+    listed = ", ".join(f'"{column}"' for column in dataset.column_names)
+    if path is not None:
+        con.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {listed} FROM {parquet_sql(table.schema(), [str(path)])}')
+        return
+    con.register(f"{name}__arrow", _remote(table, [location]))
+    con.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {listed} FROM "{name}__arrow"')

@@ -1,0 +1,427 @@
+"""The lake: Iceberg tables by dataset, with slices replaced in one commit, marks beside the data, and the past readable.
+
+One implementation for a folder (SQLite catalog) and for S3 (Glue); only what stands behind it differs.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from o9_assets.dataset import Dataset
+from o9_assets.failures import Permanent
+from o9_assets.resources.lake import contract, files, reading
+from o9_assets.resources.lake.errors import CommitConflict, SnapshotGone
+from o9_assets.resources.lake.slices import everything, to_sql
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+    from o9_assets.resources.lake.files import Rows
+
+__all__ = ["ANY", "Commit", "Lake"]
+
+ATTEMPTS = 30
+# More untagged snapshots than this are expired with a commit: without it a commit grows about eightfold in 300.
+KEPT_SNAPSHOTS = 25
+ANY = -1
+"""`based_on` of a write that does not depend on what the table held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a write did: the snapshot it made (None where nothing changed), rows added and rows that went."""
+
+    snapshot_id: int | None
+    rows_added: int
+    rows_removed: int
+
+
+class Lake:
+    """Tables of a catalog. Safe to use from many processes at once; a reader sees the old or the new, never a half."""
+
+    def __init__(self, connect: Callable[[], Catalog], *, prefix: str = "", location: str = "") -> None:
+        self._connect = connect
+        self._catalog: Catalog | None = None
+        self._prefix = prefix
+        self._location = location
+        self._ensured: set[Dataset] = set()
+
+    @classmethod
+    def local(cls, root: Path) -> Lake:
+        """A lake in a folder: files under warehouse/, the catalog in catalog.db."""
+        root = root.resolve()
+
+        def connect() -> Catalog:
+            from pyiceberg.catalog.sql import SqlCatalog
+
+            root.mkdir(parents=True, exist_ok=True)
+            # Writers of other processes are waited for rather than failed upon.
+            return SqlCatalog(
+                "lake",
+                uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
+                warehouse=(root / "warehouse").as_uri(),
+                **{"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"},
+            )
+
+        return cls(connect, location=(root / "warehouse").as_uri())
+
+    @classmethod
+    def glue(cls, warehouse: str, *, database_prefix: str = "", properties: Mapping[str, str] | None = None) -> Lake:
+        """A lake on S3 with the Glue Data Catalog; AWS_ENDPOINT_URL points both elsewhere."""
+
+        def connect() -> Catalog:
+            import os
+
+            from pyiceberg.catalog.glue import GlueCatalog
+
+            found = {"warehouse": warehouse, "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
+            if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+                found |= {"glue.endpoint": endpoint, "s3.endpoint": endpoint}
+            return GlueCatalog("lake", **found, **(properties or {}))
+
+        return cls(connect, prefix=database_prefix, location=warehouse.rstrip("/"))
+
+    # Tables
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog, opened at first use."""
+        if self._catalog is None:
+            self._catalog = self._connect()
+        return self._catalog
+
+    def _name(self, dataset: Dataset) -> tuple[str, str]:
+        namespace, table = dataset.name.split(".")
+        return f"{self._prefix}{namespace}", table
+
+    def exists(self, dataset: Dataset) -> bool:
+        return self._load(dataset) is not None
+
+    def _load(self, dataset: Dataset) -> Table | None:
+        from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+        try:
+            return self.catalog.load_table(self._name(dataset))
+        except (NoSuchTableError, NoSuchNamespaceError):
+            return None
+
+    def ensure(self, dataset: Dataset) -> Table:
+        """The dataset's table, made or evolved as declared. Raises ContractBroken where columns would be lost."""
+        from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, TableAlreadyExistsError
+
+        for attempt in range(ATTEMPTS):
+            table = self._load(dataset)
+            if table is not None:
+                if dataset in self._ensured:
+                    return table
+                try:
+                    if contract.evolve(table, dataset):
+                        table = table.refresh()
+                except CommitFailedException:
+                    _pause(attempt)
+                    continue
+                self._ensured.add(dataset)
+                return table
+            namespace, name = self._name(dataset)
+            schema = contract.new_schema(dataset)
+            try:
+                with _quiet():
+                    self.catalog.create_namespace_if_not_exists(namespace)
+                    return self.catalog.create_table(
+                        (namespace, name),
+                        schema,
+                        location=f"{self._location}/{namespace}/{name}",
+                        partition_spec=contract.new_spec(dataset, schema),
+                        properties={
+                            "format-version": "2",
+                            # Conflicts are looked at here, with the whole slice in view, not blindly retried.
+                            "commit.retry.num-retries": "0",
+                            "write.metadata.delete-after-commit.enabled": "true",
+                            "write.metadata.previous-versions-max": "5",
+                            "comment": dataset.description,
+                        },
+                    )
+            except (TableAlreadyExistsError, NamespaceAlreadyExistsError):
+                _pause(attempt)
+            except Exception as error:
+                if not _lost_race(error):
+                    raise
+                _pause(attempt)
+        raise CommitConflict(f"{dataset.name} could not be created in {ATTEMPTS} attempts.", remedy="Run it again.")
+
+    # Writing
+
+    def append(self, dataset: Dataset, rows: Rows, *, marks: Mapping[str, str | None] | None = None) -> Commit:
+        """Add rows. A repeated append adds them twice: what is ingested uses `overwrite` instead."""
+        return self._commit(dataset, rows, None, marks or {}, ANY)
+
+    def overwrite(
+        self,
+        dataset: Dataset,
+        rows: Rows,
+        where: BooleanExpression,
+        *,
+        marks: Mapping[str, str | None] | None = None,
+        based_on: int | None = ANY,
+    ) -> Commit:
+        """Replace the rows that meet `where` by `rows`, in one commit together with the marks.
+
+        With `based_on`, the snapshot that the new rows were made from, the write is refused with CommitConflict when
+        another one came between; without it the last writer's slice stays. A mark of None is taken away.
+        """
+        return self._commit(dataset, rows, where, marks or {}, based_on)
+
+    def _commit(
+        self,
+        dataset: Dataset,
+        rows: Rows,
+        where: BooleanExpression | None,
+        marks: Mapping[str, str | None],
+        based_on: int | None,
+    ) -> Commit:
+        from o9_assets.resources.lake.producer import MergingOverwrite
+
+        table = self.ensure(dataset)
+        if based_on != ANY:
+            _check_base(dataset, table, based_on)
+        new = files.write(table, dataset, rows)
+        kept: dict[str, list[DataFile]] = {}
+        for attempt in range(ATTEMPTS):
+            if based_on != ANY:
+                _check_base(dataset, table, based_on)
+            gone = [] if where is None else self._plan(table, dataset, where, kept)
+            leftovers = [file for old in gone for file in kept.get(old.file_path, [])]
+            added = [*new, *leftovers]
+            try:
+                with _quiet(), table.transaction() as transaction:
+                    if added or gone:
+                        with MergingOverwrite(transaction) as snapshot:
+                            for file in gone:
+                                snapshot.delete_data_file(file)
+                            for file in added:
+                                snapshot.append_data_file(file)
+                    # Iceberg's properties are text; an empty one stands for none.
+                    set_ = {key: value for key, value in marks.items() if value is not None}
+                    unset = [key for key, value in marks.items() if value is None and key in table.properties]
+                    if set_:
+                        transaction.set_properties(set_)
+                    if unset:
+                        transaction.remove_properties(*unset)
+            except Exception as error:
+                if not _lost_race(error):
+                    raise
+                _pause(attempt)
+                table = self.ensure(dataset).refresh()
+                continue
+            kept_rows = sum(file.record_count for file in leftovers)
+            removed = sum(file.record_count for file in gone) - kept_rows
+            current = table.refresh().current_snapshot()
+            self._expire(table, KEPT_SNAPSHOTS)
+            return Commit(
+                current.snapshot_id if current and (added or gone) else None,
+                sum(file.record_count for file in new),
+                removed,
+            )
+        raise CommitConflict(
+            f"{dataset.name} was written by others {ATTEMPTS} times in a row.",
+            remedy="Run it again, or run fewer at once.",
+        )
+
+    def _plan(
+        self, table: Table, dataset: Dataset, where: BooleanExpression, kept: dict[str, list[DataFile]]
+    ) -> list[DataFile]:
+        """The files that hold a row of the slice. Of one that holds others too, those are written anew, into `kept`."""
+        import duckdb
+        from pyiceberg.expressions.visitors import _StrictMetricsEvaluator
+
+        wholly = _StrictMetricsEvaluator(table.schema(), where)
+        gone = []
+        for task in table.scan(row_filter=where).plan_files():
+            file = task.file
+            if task.delete_files:
+                raise Permanent(
+                    f"{dataset.name} holds delete files of another engine.", remedy="Compact it there, then run again."
+                )
+            if wholly.eval(file):
+                gone.append(file)
+                continue
+            if file.file_path not in kept:
+                with duckdb.connect(":memory:") as con:
+                    reading.file_view(con, "file", table, dataset, file.file_path)
+                    condition = to_sql(where)
+                    [(matching,)] = con.execute(f"SELECT count(*) FROM file WHERE {condition}").fetchall()
+                    if matching == 0:
+                        continue
+                    rest = con.sql(f"SELECT * FROM file WHERE ({condition}) IS NOT TRUE")
+                    kept[file.file_path] = files.write(table, dataset, rest)
+            gone.append(file)
+        return gone
+
+    def _expire(self, table: Table, keep: int) -> None:
+        """Forget untagged snapshots beyond `keep`, oldest first. Losing a race is no loss: the next commit does it."""
+        from pyiceberg.exceptions import CommitFailedException
+
+        if len(table.metadata.snapshots) <= keep * 2:
+            return
+        held = {ref.snapshot_id for ref in table.refs().values()}
+        old = sorted((s for s in table.metadata.snapshots if s.snapshot_id not in held), key=lambda s: s.timestamp_ms)
+        try:
+            table.maintenance.expire_snapshots().by_ids([s.snapshot_id for s in old[:-keep]]).commit()
+        except CommitFailedException:
+            return
+        except Exception as error:
+            if not _lost_race(error):
+                raise
+
+    # Reading
+
+    def marks(self, dataset: Dataset) -> dict[str, str]:
+        """The marks that writers left beside the data; empty for a table that is not there."""
+        table = self._load(dataset)
+        return dict(table.properties) if table else {}
+
+    def view(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        name: str,
+        dataset: Dataset,
+        *,
+        columns: Sequence[str] | None = None,
+        where: BooleanExpression | None = None,
+        as_of: datetime | None = None,
+        tag: str | None = None,
+        snapshot_id: int | None = None,
+    ) -> int | None:
+        """Register a DuckDB view of the dataset; returns the snapshot it shows, None for an empty or absent table.
+
+        Raises SnapshotGone where a tag, a snapshot or what held at `as_of` (UTC) is not there.
+        """
+        wanted = tuple(columns or dataset.column_names)
+        table = self._load(dataset)
+        if table is None:
+            if tag is not None or snapshot_id is not None:
+                raise SnapshotGone(f"{dataset.name} is not there yet.", remedy="Materialize it first.")
+            reading.empty_view(con, name, dataset, wanted)
+            return None
+        shown = reading.snapshot_for(table, dataset.name, as_of=as_of, tag=tag, snapshot_id=snapshot_id)
+        if shown is None:
+            reading.empty_view(con, name, dataset, wanted)
+            return None
+        reading.view(
+            con,
+            name,
+            table,
+            dataset,
+            columns=wanted,
+            where=where if where is not None else everything(),
+            snapshot_id=shown,
+        )
+        return shown
+
+    def read(
+        self,
+        dataset: Dataset,
+        *,
+        columns: Sequence[str] | None = None,
+        where: BooleanExpression | None = None,
+        as_of: datetime | None = None,
+        tag: str | None = None,
+    ) -> pa.Table:
+        """Rows as an Arrow table, for what is small; `view` is for the rest."""
+        import duckdb
+
+        with duckdb.connect(":memory:") as con:
+            self.view(con, "it", dataset, columns=columns, where=where, as_of=as_of, tag=tag)
+            return con.sql("SELECT * FROM it").to_arrow_table()
+
+    def row_count(self, dataset: Dataset) -> int:
+        """Rows of the current snapshot, from metadata alone."""
+        table = self._load(dataset)
+        current = table.current_snapshot() if table else None
+        if current is None or current.summary is None:
+            return 0
+        return int(current.summary.additional_properties.get("total-records", 0))
+
+    def snapshot_id(self, dataset: Dataset) -> int | None:
+        table = self._load(dataset)
+        current = table.current_snapshot() if table else None
+        return current.snapshot_id if current else None
+
+    # Tags
+
+    def tag(self, dataset: Dataset, name: str) -> int | None:
+        """Give the current snapshot a name, which keeps it readable for ever; a tag that is there moves to it."""
+        for attempt in range(ATTEMPTS):
+            table = self._load(dataset)
+            current = table.current_snapshot() if table else None
+            if table is None or current is None:
+                return None
+            held = table.refs().get(name)
+            if held is not None and held.snapshot_id == current.snapshot_id:
+                return current.snapshot_id
+            try:
+                with table.manage_snapshots() as manage:
+                    if held is not None:
+                        manage.remove_tag(name)
+                    manage.create_tag(current.snapshot_id, name)
+                return current.snapshot_id
+            except Exception as error:
+                if not _lost_race(error):
+                    raise
+                _pause(attempt)
+        raise CommitConflict(f"{dataset.name} could not be tagged.", remedy="Run it again.")
+
+    def tags(self, dataset: Dataset) -> dict[str, int]:
+        """Tags and the snapshots they hold."""
+        table = self._load(dataset)
+        return {name: ref.snapshot_id for name, ref in table.refs().items() if name != "main"} if table else {}
+
+    def maintain(self, dataset: Dataset, *, now: datetime, keep_for: timedelta, orphan_age: timedelta) -> Any:
+        """Compact, expire and clean up: see maintenance.py."""
+        from o9_assets.resources.lake.maintenance import maintain
+
+        return maintain(self, dataset, now=now.replace(tzinfo=UTC), keep_for=keep_for, orphan_age=orphan_age)
+
+
+def _check_base(dataset: Dataset, table: Table, based_on: int | None) -> None:
+    current = table.current_snapshot()
+    if (current.snapshot_id if current else None) != based_on:
+        raise CommitConflict(
+            f"{dataset.name} was written by another run since it was read.", remedy="It is read anew and tried again."
+        )
+
+
+def _lost_race(error: Exception) -> bool:
+    """Whether another writer, or a lock that it held, made this commit fail."""
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
+    from sqlalchemy.exc import IntegrityError, OperationalError
+
+    if isinstance(error, CommitFailedException | ValidationException):
+        return True
+    return isinstance(error, IntegrityError | OperationalError) and any(
+        word in str(error) for word in ("locked", "UNIQUE", "already exists")
+    )
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0.01, 0.05) * min(2**attempt, 40))  # noqa: S311 - jitter, not a secret
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Delete operation did not match any records")
+        yield

@@ -1,0 +1,60 @@
+"""The command line: `run` (the whole cycle, with a report), `dev` (the UI), `land` (bring files in), `mend`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from o9_assets.failures import Failed
+
+__all__ = ["main"]
+
+HELP = "`make` lists the usual ways to call this."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. The platform's own errors are told without a traceback."""
+    parser = argparse.ArgumentParser(prog="python -m o9_assets", description=__doc__, epilog=HELP)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="files to demand history, o9, forecast and warehouse, then a report")
+    run.add_argument("--settings", type=Path, help="settings file (default: O9_PLANNING, else planning.yaml)")
+    run.add_argument("--files", type=Path, help="folder of files to bring into the landing zone first")
+    run.add_argument("--day-by-day", action="store_true", help="take the files in one delivery day after the other")
+
+    dev = commands.add_parser("dev", help="Dagster's UI on this machine, with the sample company where nothing landed")
+    dev.add_argument("--port", type=int, default=3000)
+
+    land = commands.add_parser("land", help="bring a folder of files into the landing zone")
+    land.add_argument("files", type=Path)
+
+    given = parser.parse_args(arguments)
+    if getattr(given, "settings", None):
+        os.environ["O9_PLANNING"] = str(given.settings.resolve())
+    try:
+        match given.command:
+            case "run":
+                from o9_assets.run.cycle import run_cycle
+
+                return run_cycle(files=given.files, day_by_day=given.day_by_day)
+            case "dev":
+                return _dev(given.port)
+            case _:
+                from o9_assets.run.files import bring_in
+
+                count = bring_in(given.files)
+                print(f"{count:,} files brought in.")  # noqa: T201
+                return 0
+    except Failed as failed:
+        print(f"✗ {failed}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _dev(port: int) -> int:
+    """Become `dagster dev`; the sample company's files are made first where its landing zone is empty."""
+    from o9_assets.run.files import ensure_sample
+
+    ensure_sample()
+    dagster = str(Path(sys.executable).parent / "dagster")
+    os.execv(dagster, [dagster, "dev", "--host", "127.0.0.1", "--port", str(port)])  # noqa: S606 - our own arguments
