@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from o9_assets.planning.feeds import Delivery
 
-__all__ = ["Known", "known_days"]
+__all__ = ["Known", "known_days", "overdue_days"]
 
 DAY = timedelta(days=1)
 
@@ -55,3 +56,16 @@ def known_days(delivered: Collection[date], delivery: Delivery | None) -> Known:
         absent = [day for day in delivery.expected(first, last) if day not in delivered]
         return Known(first, last, frozenset(day - n * DAY for day in absent for n in range(7)), delivery)
     return Known(first, last, frozenset(d for d in delivery.expected(first, last) if d not in delivered), delivery)
+
+
+def overdue_days(known: Known, now: datetime, timezone: str) -> list[date]:
+    """Days after the last one in whose objects should have come by `now` (UTC): the day is over and its lag is past.
+
+    At most the last year's, the oldest first.
+    """
+    if known.delivery is None or known.last is None:
+        return []
+    today = now.replace(tzinfo=UTC).astimezone(ZoneInfo(timezone)).date()
+    due = today - timedelta(days=1 + known.delivery.lag_days)
+    first = max(known.last + DAY, due - timedelta(days=366))
+    return known.delivery.expected(first, due)

@@ -39,6 +39,11 @@ VERSION = (
     "order_date, demand_date, quantity, uom_code, value, cancels_order_id, cancels_order_line, op, changed_at, "
     "change_seq, known_at, object_id, object_name, line"
 )
+LINE = (
+    "order_month, key_hash, order_id, order_line, kind_rule, kind, counts_as, item_code, location_code, channel_code, "
+    "customer_code, order_date, demand_date, quantity, uom_code, base_quantity, value, issue, cancels_order_id, "
+    "cancels_order_line, changed_at, change_seq, known_at, object_id, object_name, line"
+)
 DELETION = "key_hash, order_id, order_line, changed_at, change_seq, known_at, object_id, object_name, line"
 STORED_VERSION = VERSION.replace(" op,", " 'U' AS op,")
 COUNTED = "item_code, location_code, channel_code, demand_date, counts_as, base_quantity, value"
@@ -180,14 +185,13 @@ def _add_cancelled(con: duckdb.DuckDBPyConnection) -> None:
 
 def _difference(con: duckdb.DuckDBPyConnection) -> Merge:
     """What is another line than before, and `order_lines` of the months that hold one."""
-    con.execute("ALTER TABLE old_lines DROP COLUMN is_changed")
     table(
         con,
         "changed_lines",
-        """
-        (SELECT * FROM old_lines EXCEPT ALL BY NAME SELECT * FROM recomputed_lines)
-        UNION ALL BY NAME
-        (SELECT * FROM recomputed_lines EXCEPT ALL BY NAME SELECT * FROM old_lines)
+        f"""
+        (SELECT {LINE} FROM old_lines EXCEPT ALL SELECT {LINE} FROM recomputed_lines)
+        UNION ALL
+        (SELECT {LINE} FROM recomputed_lines EXCEPT ALL SELECT {LINE} FROM old_lines)
         """,
     )
     months = days_in(con, "SELECT DISTINCT order_month FROM changed_lines")

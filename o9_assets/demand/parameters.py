@@ -21,6 +21,7 @@ CANCELLATION, RETURN, SALE = -2, -1, 0
 def parameters(settings: Settings, dialect: Dialect = "duckdb") -> dict[str, str]:
     """Every `$name` of the .sql files, in DuckDB's dialect (but `key_hash`, which is each engine's own)."""
     grain, orders = settings.grain, settings.feeds["erp_orders"]
+    planned, segments = settings.forecast.grain, settings.demand.segments
     missing = settings.units.missing_uom
     customer = "p.customer_code"
     place = customer if grain.location == "customer_code" else "s.location_code"
@@ -45,6 +46,15 @@ def parameters(settings: Settings, dialect: Dialect = "duckdb") -> dict[str, str
         "has_inventory": _flag("inventory" in settings.feeds),
         "has_promotions": _flag("promotions" in settings.feeds),
         "has_prices": _flag("unit_price" in orders.columns),
+        "week_item": "h.item_code" if "item" in planned else "'ALL'",
+        "week_location": "h.location_code" if "location" in planned else "'ALL'",
+        "week_channel": "h.channel_code" if "channel" in planned else "'ALL'",
+        "window": f"INTERVAL '{segments.window_weeks * 7}' DAY",
+        "min_weeks": str(segments.min_weeks),
+        "abc_a": str(segments.abc[0]),
+        "abc_b": str(segments.abc[1]),
+        "xyz_x": str(segments.xyz[0]),
+        "xyz_y": str(segments.xyz[1]),
     }
 
 

@@ -28,7 +28,8 @@ def manifest_view(
     con.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW "{name}" AS
-        SELECT * EXCLUDE (age), age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY object_name), 0) AS holds
+        SELECT * EXCLUDE (age),
+            age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY object_name), 0) AS holds
         FROM (
             SELECT *, row_number() OVER (PARTITION BY object_name ORDER BY known_at, ingest_seq, object_id) AS age
             FROM "{name}__all"

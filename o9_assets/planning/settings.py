@@ -122,7 +122,6 @@ class Forecast(Model):
     horizon_weeks: int = Field(13, ge=1, le=104)
     origins: int = Field(4, ge=4, le=26, description="Rolling origins of the backtest")
     season_weeks: int = Field(52, ge=2, le=106)
-    quantiles: tuple[float, float, float] = Field((0.1, 0.5, 0.9), description="Lower, middle and upper quantile")
     seed: int = 7
     first_cycle: date = Field(date(2010, 1, 4), description="No planning cycle is older")
 

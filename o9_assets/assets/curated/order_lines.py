@@ -1,6 +1,32 @@
-"""Order lines in their latest version, each with its kind and its quantity in base units."""
+"""Order lines in their latest version, each with its kind and its quantity in base units.
 
+The table holds current versions. A run merges what came since the last one and rewrites the months of `order_date` that
+hold a changed line; it makes the whole anew when settings, queries or the engine are others, or when it is asked to.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from o9_assets.assets.curated import order_line_checks
+from o9_assets.assets.curated.inputs import feed_view, fingerprint, log_settings, raw_deps, session
+from o9_assets.assets.curated.items import ITEMS
+from o9_assets.assets.declare import dataset_asset
+from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
+from o9_assets.planning.settings import Settings
+from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    import duckdb
+
+    from o9_assets.resources.engine import Engine
+    from o9_assets.resources.lake import Lake
 
 ORDER_LINES = Dataset(
     "curated.order_lines",
@@ -11,6 +37,9 @@ ORDER_LINES = Dataset(
         Column("key_hash", "int64", "Hash of order_id and order_line, by which changes find a line's partition", True),
         Column("order_id", "string", "Order or invoice number", True),
         Column("order_line", "string", "Line within the order", True),
+        Column(
+            "kind_rule", "int32", "Rule of the settings it meets; 0 none, -1 negative, -2 names a cancelled line", True
+        ),
         Column("kind", "string", "sale, return, cancellation, cancelled, or a kind that the settings name", True),
         Column("counts_as", "string", "orders, returns or none: the demand measure it adds to", True),
         Column("item_code", "string", "Item as ordered", True),
@@ -24,6 +53,8 @@ ORDER_LINES = Dataset(
         Column("base_quantity", "decimal(18,4)", "Quantity in base units; null where it cannot be converted"),
         Column("value", "decimal(18,4)", "quantity × unit price, company currency; null without a price"),
         Column("issue", "string", "Why the line does not count, such as unknown_uom; null where it counts"),
+        Column("cancels_order_id", "string", "Order whose line this one cancels, where the source names it"),
+        Column("cancels_order_line", "string", "Line that this one cancels"),
         Column("changed_at", "timestamp", "Change time of this version (UTC)", True),
         Column("change_seq", "int64", "Sequence among equal change times", True),
         Column("known_at", "timestamp", "When this version became known (UTC)", True),
@@ -34,3 +65,172 @@ ORDER_LINES = Dataset(
     key=("order_id", "order_line"),
     partition_by=("order_month",),
 )
+
+TOUCHED = "touched."
+"""Marks that tell demand history which days changed, by the number of the run that changed them."""
+ALL_DAYS = "all"
+
+
+class OrderLinesConfig(dg.Config):
+    """What a person can ask for."""
+
+    rebuild: bool = Field(False, description="Make the whole from raw rows, though nothing asks for it")
+
+
+@dataclass
+class Made:
+    """What a run did."""
+
+    rebuilt: bool
+    months: "list[date]" = field(default_factory=list)
+    demand_days: "list[date]" = field(default_factory=list)
+    lines_changed: int = 0
+
+
+def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *, rebuild: bool = False) -> Made:
+    """Bring the table up to date with the raw rows. Raises CommitConflict when another run did so meanwhile."""
+    from o9_assets.demand import order_lines as pure
+    from o9_assets.demand.datasets import DELETED_LINES
+    from o9_assets.demand.parameters import parameters
+    from o9_assets.landing.accepted import changes_since
+    from o9_assets.resources.lake import everything, isin
+
+    log_settings(lake, settings, now)
+    marks = lake.marks(ORDER_LINES)
+    base = lake.snapshot_id(ORDER_LINES)
+    made_with = fingerprint(settings)
+    run = int(marks.get("run", "0")) + 1
+    rebuild = rebuild or base is None or marks.get("fingerprint") != made_with
+    changes = changes_since(lake, "erp_orders", 0 if rebuild else int(marks["erp_orders.seq"]))
+    new_marks: dict[str, str | None] = {
+        "fingerprint": made_with,
+        "run": str(run),
+        "erp_orders.seq": str(changes.seq),
+        **dict.fromkeys(_consumed(lake, marks), None),
+    }
+    given = parameters(settings)
+    with session(engine) as con:
+        feed_view(con, lake, settings, "uom_conversions", "conversion_versions")
+        lake.view(con, "items", ITEMS)
+        if rebuild:
+            feed_view(con, lake, settings, "erp_orders", "accepted_orders")
+            pure.build(con, given)
+            lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything())
+            new_marks[f"{TOUCHED}{run}"] = ALL_DAYS
+            lake.overwrite(ORDER_LINES, con.view("order_lines"), everything(), marks=new_marks, based_on=base)
+            _keep_factors(con, lake)
+            return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
+        _changes(con, lake, settings, changes.replaced_objects, int(marks["erp_orders.seq"]))
+        lake.view(con, "stored_lines", ORDER_LINES, snapshot_id=base)
+        lake.view(con, "stored_deletions", DELETED_LINES)
+        _stored_factors(con, lake)
+        merge = pure.merge(con, given)
+        if merge.deletions_changed:
+            lake.overwrite(DELETED_LINES, con.view("deleted_lines"), everything())
+        if merge.demand_days:
+            new_marks[f"{TOUCHED}{run}"] = ",".join(day.isoformat() for day in merge.demand_days)
+        if merge.months or new_marks["erp_orders.seq"] != marks["erp_orders.seq"]:
+            where = isin("order_month", merge.months)
+            lake.overwrite(ORDER_LINES, con.view("order_lines"), where, marks=new_marks, based_on=base)
+        _keep_factors(con, lake)
+    return Made(False, merge.months, merge.demand_days, merge.lines_changed)
+
+
+def _changes(
+    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, replaced: tuple[str, ...], after_seq: int
+) -> None:
+    """Register new rows, rows that became void, and every row, which is read only where one became void."""
+    from o9_assets.assets.raw.erp_orders import ERP_ORDERS
+    from o9_assets.resources.lake import isin
+
+    feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after_seq)
+    lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", replaced))
+    if replaced:
+        feed_view(con, lake, settings, "erp_orders", "all_orders")
+
+
+def _stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake") -> None:
+    from o9_assets.demand.datasets import UNIT_FACTORS
+    from o9_assets.resources.lake import equal
+
+    lake.view(con, "stored_factors", UNIT_FACTORS, where=equal("used_by", ORDER_LINES.name))
+
+
+def _keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake") -> None:
+    """Keep the factors that lines were converted with, after the lines: a crash between only means comparing again."""
+    from o9_assets.assets.curated.inputs import keep_factors
+
+    keep_factors(con, lake, ORDER_LINES.name)
+
+
+def _consumed(lake: "Lake", marks: dict[str, str]) -> list[str]:
+    """Marks of touched days that demand history has taken up."""
+    from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+
+    taken = int(lake.marks(DEMAND_HISTORY).get("order_lines.run", "0"))
+    return [key for key in marks if key.startswith(TOUCHED) and int(key.removeprefix(TOUCHED)) <= taken]
+
+
+def build(settings: Settings) -> list[Any]:
+    @dataset_asset(
+        ORDER_LINES,
+        kinds={"iceberg", "duckdb"},
+        deps=[*raw_deps(settings, "erp_orders", "uom_conversions"), ITEMS.asset_key],
+        automation=after_new_input(),
+    )
+    def order_lines(
+        context: dg.AssetExecutionContext,
+        config: OrderLinesConfig,
+        lake: LakeResource,
+        engine: EngineResource,
+        clock: ClockResource,
+    ) -> dg.MaterializeResult:
+        room = lake.open()
+        made = make(settings, room, engine.open(), clock.now(), rebuild=config.rebuild)
+        return dg.MaterializeResult(metadata={**_told(made), **_account(room, engine.open())})
+
+    return [order_lines, *order_line_checks.build(settings, ORDER_LINES, order_lines)]
+
+
+def _told(made: Made) -> dict[str, Any]:
+    if made.rebuilt:
+        return {"made": "the whole, from raw rows"}
+    return {
+        "made": "merged what came since the last run",
+        "lines changed": made.lines_changed,
+        "months rewritten": ", ".join(f"{month:%Y-%m}" for month in made.months) or "none",
+        "days of demand changed": len(made.demand_days),
+    }
+
+
+def _account(lake: "Lake", engine: "Engine") -> dict[str, Any]:
+    """Lines by kind and by issue."""
+    with engine.connect() as con:
+        lake.view(con, "lines", ORDER_LINES, columns=["kind", "counts_as", "issue", "base_quantity"])
+        rows = con.execute(
+            """
+            SELECT kind, counts_as, issue, count(*), CAST(sum(base_quantity) AS DOUBLE)
+            FROM lines GROUP BY ALL ORDER BY ALL
+            """
+        ).fetchall()
+    issues: Counter[str] = Counter()
+    for _, _, issue, lines, _ in rows:
+        if issue is not None:
+            issues[issue] += lines
+    records = [
+        dg.TableRecord({"kind": k, "counts as": c, "issue": i or "", "lines": n, "base units": q or 0.0})
+        for k, c, i, n, q in rows
+    ]
+    found: dict[str, Any] = {
+        "dagster/row_count": sum(row[3] for row in rows),
+        "lines by kind": dg.MetadataValue.table(
+            records,
+            schema=dg.TableSchema(
+                [dg.TableColumn(name) for name in ("kind", "counts as", "issue")]
+                + [dg.TableColumn("lines", "int"), dg.TableColumn("base units", "float")]
+            ),
+        ),
+    }
+    for issue, lines in sorted(issues.items()):
+        found[f"issue {issue}"] = lines
+    return found

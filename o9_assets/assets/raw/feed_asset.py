@@ -26,6 +26,7 @@ def build_feed(settings: Settings, dataset: Dataset, *, page: str, deps: tuple[t
         dataset,
         kinds={"iceberg", feed.format.type},
         deps=[list(dep) for dep in deps],
+        pool=f"landing_{feed_name}",
         description=f"{page.strip()}\n\n{dataset.description}\n\nLands as `{feed.path}`.",
     )
     def raw(

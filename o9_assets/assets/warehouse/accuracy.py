@@ -62,14 +62,14 @@ QUALIFY sources = max(sources) OVER (PARTITION BY cycle)  -- the same rows for e
 BACKTESTED = """
 CREATE OR REPLACE TEMP VIEW backtested AS
 SELECT
-    cycle, 'backtest' AS basis, unnest(sources) AS source, 'forecast' AS measure_name, item_code, lag_weeks,
+    cycle, 'backtest' AS basis, source, 'forecast' AS measure_name, item_code, lag_weeks,
     forecast_quantity AS forecast, actual_quantity AS actual
-FROM (
-    SELECT *, list_filter(
-        [CASE WHEN is_champion THEN 'platform' END, CASE WHEN is_reference THEN 'reference' END], x -> x IS NOT NULL
-    ) AS sources
-    FROM backtest WHERE actual_quantity IS NOT NULL
+FROM (  -- a method may be both
+    SELECT *, 'platform' AS source FROM backtest WHERE is_champion
+    UNION ALL
+    SELECT *, 'reference' FROM backtest WHERE is_reference
 )
+WHERE actual_quantity IS NOT NULL
 """
 SOURCE = """
 SELECT
@@ -86,7 +86,7 @@ GROUP BY ALL
 """
 LAKE_TOTALS = "SELECT count(*) AS cells, sum(abs(forecast - actual)) AS absolute_error FROM backtested"
 WAREHOUSE_TOTALS = """
-SELECT sum(cell_count)::BIGINT AS cells, sum(absolute_error_quantity) AS absolute_error
+SELECT CAST(coalesce(sum(cell_count), 0) AS BIGINT) AS cells, sum(absolute_error_quantity) AS absolute_error
 FROM warehouse.accuracy WHERE basis = 'backtest' AND cycle = '{cycle}'
 """
 
@@ -110,8 +110,8 @@ def build(settings: Settings) -> list[Any]:
         file = warehouse.open()
         with engine.open().connect() as con, file.attached(con):
             lake.open().view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
-            con.execute(PUBLISHED.format(grain=grain_columns(settings)))
-            con.execute(BACKTESTED)
+            con.execute(PUBLISHED.format(grain=grain_columns(settings))).fetchall()
+            con.execute(BACKTESTED).fetchall()
             return fill(
                 con,
                 file,

@@ -106,11 +106,9 @@ def build(settings: Settings) -> list[Any]:
         with engine.open().connect() as con, file.attached(con):
             opened.view(con, "predictions", PREDICTIONS, where=equal("cycle", context.partition_key))
             accepted_view(con, opened, O9_PLAN, "o9_plan", "o9_plan")
-            con.execute(PLAN_CELLS.format(cycle=cycle, version=version))
-            buckets = Calendar(settings.calendar).buckets_table(
-                cycle - timedelta(weeks=26), cycle + timedelta(weeks=106)
-            )
-            con.register("buckets", buckets)
+            calendar = Calendar(settings.calendar)
+            con.register("buckets", calendar.buckets_table(cycle - timedelta(weeks=26), cycle + timedelta(weeks=106)))
+            con.execute(PLAN_CELLS.format(cycle=cycle, version=version)).fetchall()
             return fill(
                 con,
                 file,

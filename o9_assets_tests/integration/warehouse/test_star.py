@@ -218,3 +218,183 @@ def test_an_empty_lake_gives_empty_tables(tmp_path: Path) -> None:
     assert result.success
     assert all(passed(result).values())
     assert empty.ask("SELECT (SELECT count(*) FROM demand), (SELECT count(*) FROM weeks)") == [(0, 0)]
+
+
+def prediction(week: date, lag: int, quantity: float, cycle: str = CYCLE, item: str = "A") -> dict[str, Any]:
+    return {
+        "cycle": cycle,
+        "item_code": item,
+        "location_code": "ST-1",
+        "channel_code": "RETAIL",
+        "week_start": week,
+        "lag_weeks": lag,
+        "method": "moving_average",
+        "mean_quantity": quantity,
+        "p10_quantity": quantity / 2,
+        "p50_quantity": quantity,
+        "p90_quantity": quantity * 2,
+    }
+
+
+def plan_file(company: Company, *rows: tuple[str, str, str, str]) -> None:
+    """o9 drops a plan: cycle, item, partial week, quantity. It lands and is taken in like any other file."""
+    from o9_assets.assets.raw.o9_plan import O9_PLAN
+    from o9_assets.landing.ingest import ingest
+    from o9_assets.planning.settings import bind
+    from o9_assets.resources.engine import Engine
+    from o9_assets.resources.landing_zone import FolderZone
+
+    settings, landing = company.settings, company.state / "landing"
+    feed = bind(settings, O9_PLAN)
+    header = ",".join(feed.source_columns)
+    text = {
+        "plan_cycle": 0,
+        "item_code": 1,
+        "bucket_label": 2,
+        "quantity": 3,
+    }
+    fixed = {"version_name": settings.o9.version, "location_code": "ST-1", "channel_code": "RETAIL"}
+    sources = {mapping.source: name for name, mapping in feed.columns.items() if mapping.source}
+    lines = [
+        ",".join(row[text[sources[s]]] if sources[s] in text else fixed[sources[s]] for s in feed.source_columns)
+        for row in rows
+    ]
+    folder = landing / feed.prefix
+    folder.mkdir(parents=True, exist_ok=True)
+    name = (
+        feed.path.rsplit("/", 1)[1]
+        .replace("{covers_date:%Y-%m-%d}", CYCLE)
+        .replace("*", f"_{len(list(folder.iterdir()))}")
+    )
+    (folder / name).write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    report = ingest(
+        "o9_plan",
+        feed,
+        O9_PLAN,
+        timezone=settings.timezone,
+        zone=FolderZone(landing, settle_seconds=0),
+        lake=company.lake,
+        engine=Engine(),
+        now=datetime(2026, 6, 29, 6, len(list(folder.iterdir()))),
+    )
+    assert report.accepted_rows == len(rows)
+
+
+FIRST, SECOND = date(2026, 6, 29), date(2026, 7, 6)
+
+
+def test_our_forecast_and_o9s_plan_stand_side_by_side_by_week(company: Company) -> None:
+    company.put(PREDICTIONS, prediction(FIRST, 1, 11.5), prediction(SECOND, 2, 12.0))
+    # The first week is cut by the month's end: o9 plans its two parts; the second version of a cell holds.
+    plan_file(company, (CYCLE, "A", "2026-W27A", "3"), (CYCLE, "A", "2026-W27B", "6"), (CYCLE, "A", "2026-W28", "10"))
+    plan_file(company, (CYCLE, "A", "2026-W27B", "7"))
+    company.run(*STAR)
+    result = company.run(forecast)
+    assert result.success
+    assert passed(result) == {
+        "forecast.agrees_with_the_lake": True,
+        "forecast.members_are_in_the_dimensions": True,
+    }
+    assert company.ask(
+        "SELECT source, measure_name, week_start, lag_weeks, mean_quantity FROM forecast ORDER BY ALL"
+    ) == [
+        ("o9", "Stat Fcst", FIRST, 1, 10.0),
+        ("o9", "Stat Fcst", SECOND, 2, 10.0),
+        ("platform", "forecast", FIRST, 1, 11.5),
+        ("platform", "forecast", SECOND, 2, 12.0),
+    ]
+
+
+def test_a_plan_cell_under_an_unknown_label_breaks_the_comparison(company: Company) -> None:
+    company.put(PREDICTIONS, prediction(FIRST, 1, 11.5))
+    plan_file(company, (CYCLE, "A", "2026-W27A", "3"), (CYCLE, "A", "Week 28", "6"))
+    company.run(*STAR)
+    result = company.run(forecast)
+    assert passed(result)["forecast.agrees_with_the_lake"] is False
+
+
+def test_a_cycle_is_replaced_and_others_stay(company: Company) -> None:
+    company.put(PREDICTIONS, prediction(FIRST, 1, 1.0), prediction(SECOND, 1, 2.0, cycle="2026-07-06"))
+    company.run(*STAR)
+    company.run(forecast)
+    company.run(forecast, cycle="2026-07-06")
+    company.put(PREDICTIONS, prediction(SECOND, 1, 5.0, cycle="2026-07-06"))
+    company.run(forecast, cycle="2026-07-06")
+    assert company.ask("SELECT cycle, mean_quantity FROM forecast ORDER BY ALL") == [
+        (CYCLE, 1.0),
+        ("2026-07-06", 5.0),
+    ]
+
+
+def test_published_forecasts_are_measured_on_the_cells_that_every_source_has(company: Company) -> None:
+    company.put(
+        DEMAND_HISTORY,
+        cell(date(2026, 6, 29), FIRST, "4", days=2),
+        cell(date(2026, 7, 1), FIRST, "4", days=5),
+        cell(SECOND, SECOND, "10"),
+        cell(FIRST, FIRST, "99", item="B"),
+    )
+    company.put(
+        PREDICTIONS,
+        prediction(FIRST, 1, 10.0),
+        prediction(SECOND, 2, 7.0),
+        prediction(FIRST, 1, 1.0, item="B"),  # which o9 does not plan: left out for both
+    )
+    plan_file(company, (CYCLE, "A", "2026-W27A", "5"), (CYCLE, "A", "2026-W27B", "4"), (CYCLE, "A", "2026-W28", "0"))
+    company.run(*STAR)
+    result = company.run(forecast, accuracy)
+    assert result.success
+    assert company.ask(
+        "SELECT source, item_code, lag_weeks, cell_count, actual_quantity, absolute_error_quantity, wape, bias "
+        "FROM accuracy WHERE basis = 'published' ORDER BY source, lag_weeks"
+    ) == [
+        ("o9", "A", 1, 1, 8.0, 1.0, 0.125, 0.125),
+        ("o9", "A", 2, 1, 10.0, 10.0, 1.0, -1.0),
+        ("platform", "A", 1, 1, 8.0, 2.0, 0.25, 0.25),
+        ("platform", "A", 2, 1, 10.0, 3.0, 0.3, -0.3),
+    ]
+
+
+def test_weeks_that_are_not_known_or_were_out_of_stock_are_not_measured(company: Company) -> None:
+    company.put(
+        DEMAND_HISTORY,
+        cell(date(2026, 6, 29), FIRST, "4", days=2),
+        cell(date(2026, 7, 1), FIRST, None, "missing", days=5),
+        cell(SECOND, SECOND, "0", "out_of_stock"),
+    )
+    company.put(PREDICTIONS, prediction(FIRST, 1, 10.0), prediction(SECOND, 2, 7.0))
+    company.run(*STAR)
+    assert company.run(forecast, accuracy).success
+    assert company.ask("SELECT count(*) FROM accuracy") == [(0,)]
+
+
+def test_a_backtest_measures_the_champion_beside_its_reference(company: Company) -> None:
+    def tested(method: str, quantity: float, *, champion: bool = False, reference: bool = False) -> dict[str, Any]:
+        return {
+            "cycle": CYCLE,
+            "item_code": "A",
+            "location_code": "ST-1",
+            "channel_code": "RETAIL",
+            "method": method,
+            "origin_week_start": date(2026, 6, 15),
+            "week_start": date(2026, 6, 15),
+            "lag_weeks": 1,
+            "forecast_quantity": quantity,
+            "actual_quantity": 10.0,
+            "is_champion": champion,
+            "is_reference": reference,
+        }
+
+    company.put(
+        BACKTEST,
+        tested("ets", 9.0, champion=True),
+        tested("seasonal_naive", 14.0, reference=True),
+        tested("croston", 2.0),
+    )
+    company.run(*STAR)
+    result = company.run(forecast, accuracy)
+    assert passed(result)["accuracy.agrees_with_the_lake"]
+    assert company.ask("SELECT basis, source, wape, bias FROM accuracy ORDER BY source") == [
+        ("backtest", "platform", 0.1, -0.1),
+        ("backtest", "reference", 0.4, 0.4),
+    ]

@@ -1,0 +1,197 @@
+"""What curated datasets are made from, registered on a DuckDB connection: feeds, manifests, settings.
+
+No dataset of its own belongs here; every asset of this folder reads through it, and so does the past (as_of.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from o9_assets.assets.raw.erp_items import ERP_ITEMS
+from o9_assets.assets.raw.erp_locations import ERP_LOCATIONS
+from o9_assets.assets.raw.erp_orders import ERP_ORDERS
+from o9_assets.assets.raw.erp_shipments import ERP_SHIPMENTS
+from o9_assets.assets.raw.inventory import INVENTORY
+from o9_assets.assets.raw.item_transitions import ITEM_TRANSITIONS
+from o9_assets.assets.raw.promotions import PROMOTIONS
+from o9_assets.assets.raw.uom_conversions import UOM_CONVERSIONS
+from o9_assets.dataset import Dataset
+from o9_assets.demand.datasets import SETTINGS_LOG
+from o9_assets.planning.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from o9_assets.demand.delivery import Known
+    from o9_assets.resources.engine import Engine
+    from o9_assets.resources.lake import Lake
+
+__all__ = [
+    "FEEDS",
+    "changed_rows",
+    "feed_view",
+    "fingerprint",
+    "keep_factors",
+    "known_of",
+    "log_settings",
+    "raw_deps",
+    "session",
+    "settings_at",
+]
+
+FEEDS: dict[str, Dataset] = {
+    "erp_orders": ERP_ORDERS,
+    "erp_items": ERP_ITEMS,
+    "erp_locations": ERP_LOCATIONS,
+    "erp_shipments": ERP_SHIPMENTS,
+    "inventory": INVENTORY,
+    "promotions": PROMOTIONS,
+    "uom_conversions": UOM_CONVERSIONS,
+    "item_transitions": ITEM_TRANSITIONS,
+}
+
+
+def raw_deps(settings: Settings, *feeds: str) -> list[list[str]]:
+    """Asset keys of the feeds that the company has."""
+    return [FEEDS[feed].asset_key for feed in feeds if feed in settings.feeds]
+
+
+@contextmanager
+def session(engine: "Engine") -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A connection on which rows keep no order, which lets DuckDB write in parallel and in less memory."""
+    with engine.connect() as con:
+        con.execute("SET preserve_insertion_order = false")
+        yield con
+
+
+def feed_view(
+    con: "duckdb.DuckDBPyConnection",
+    lake: "Lake",
+    settings: Settings,
+    feed: str,
+    name: str,
+    *,
+    as_of: datetime | None = None,
+    after_seq: int | None = None,
+) -> None:
+    """Register the accepted rows of a feed as `name`: typed and empty where the company lacks it."""
+    from o9_assets.landing.accepted import accepted_view
+    from o9_assets.resources.lake import isin
+
+    if feed in settings.feeds:
+        accepted_view(con, lake, FEEDS[feed], feed, name, as_of=as_of, after_seq=after_seq)
+    else:
+        lake.view(con, name, FEEDS[feed], where=isin("object_id", []))
+
+
+def changed_rows(
+    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, feed: str, name: str, marks: Mapping[str, str]
+) -> str:
+    """Register the rows of a feed that came, or became void with their object, since the watermark in `marks`.
+
+    Returns the new watermark.
+    """
+    from o9_assets.landing.accepted import changes_since
+    from o9_assets.resources.lake import isin
+
+    if feed not in settings.feeds:
+        feed_view(con, lake, settings, feed, name)
+        return "0"
+    changes = changes_since(lake, feed, int(marks.get(f"{feed}.seq", "0")))
+    objects = [*changes.new_objects, *changes.replaced_objects]
+    # Few objects are a filter by which the lake skips files; for many, reading all of them is quicker than planning.
+    lake.view(con, f"{name}__raw", FEEDS[feed], where=isin("object_id", objects) if len(objects) <= 200 else None)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name}__objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects])
+    con.execute(
+        f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT r.* FROM {name}__raw AS r SEMI JOIN {name}__objects USING (object_id)"
+    )
+    return str(changes.seq)
+
+
+def known_of(lake: "Lake", settings: Settings, feed: str, as_of: datetime | None = None) -> "Known":
+    """The days that the feed's objects tell about: by their names, or by their rows' dates where names tell none."""
+    import duckdb
+
+    from o9_assets.demand.delivery import known_days
+    from o9_assets.landing.accepted import manifest_view
+
+    if feed not in settings.feeds:
+        return known_days([], None)
+    with duckdb.connect(":memory:") as con:
+        manifest_view(con, lake, "manifest", feed, as_of=as_of)
+        days = con.execute(
+            "SELECT DISTINCT covers_date FROM manifest WHERE status = 'ingested' AND covers_date IS NOT NULL"
+        ).fetchall()
+        if not days:
+            column = "order_date" if feed == "erp_orders" else "ship_date"
+            feed_view(con, lake, settings, feed, "accepted", as_of=as_of)
+            days = [(d,) for d in con.execute(f"SELECT min({column}), max({column}) FROM accepted").fetchall()[0] if d]
+    return known_days([day for (day,) in days], settings.feeds[feed].delivery)
+
+
+def fingerprint(settings: Settings) -> str:
+    """Changes with everything but data that demand history depends on: settings, queries, DuckDB (its hash)."""
+    import duckdb
+
+    from o9_assets.demand.queries import NAMES, source
+
+    feeds: dict[str, Any] = {
+        name: {
+            "kinds": [(k.kind, k.when, k.counts_as) for k in feed.kinds],
+            "delivery": (d.every, d.weekdays, sorted(d.exceptions)) if (d := feed.delivery) else None,
+            "prices": "unit_price" in feed.columns,
+        }
+        for name, feed in settings.feeds.items()
+        if name in FEEDS
+    }
+    of_settings = [settings.grain, settings.calendar, settings.units, settings.demand.unknown_item]
+    parts = [*map(repr, of_settings), repr(sorted(feeds.items())), *map(source, NAMES), duckdb.__version__]
+    return sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def log_settings(lake: "Lake", settings: Settings, now: datetime) -> None:
+    """Note that a run uses these settings, where the one before used others."""
+    import pyarrow as pa
+
+    from o9_assets.resources.lake import CommitConflict, isin
+
+    text_hash = sha256(settings.text.encode()).hexdigest()
+    if lake.marks(SETTINGS_LOG).get("text_hash") == text_hash:
+        return
+    row = {"known_at": now, "settings_hash": settings.hash, "text": settings.text}
+    rows = pa.Table.from_pylist([row], schema=SETTINGS_LOG.arrow_schema)
+    base = lake.snapshot_id(SETTINGS_LOG)
+    try:
+        lake.overwrite(SETTINGS_LOG, rows, isin("settings_hash", []), marks={"text_hash": text_hash}, based_on=base)
+    except CommitConflict:
+        # Another run noted its settings at this moment; these come after them.
+        log_settings(lake, settings, now)
+
+
+def settings_at(lake: "Lake", moment: datetime) -> Settings | None:
+    """The settings that runs used at a moment (UTC): the last ones noted by then, else the first ones ever."""
+    from o9_assets.planning.settings import parse
+
+    noted = sorted(lake.read(SETTINGS_LOG).to_pylist(), key=lambda row: row["known_at"])
+    if not noted:
+        return None
+    then = [row for row in noted if row["known_at"] <= moment] or noted[:1]
+    return parse(then[-1]["text"], f"settings of {then[-1]['known_at']}")
+
+
+def keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
+    """Keep `unit_factors` as the ones that a dataset was made with, where they are others than `stored_factors`."""
+    from o9_assets.demand.datasets import UNIT_FACTORS
+    from o9_assets.demand.factors import FACTOR
+    from o9_assets.resources.lake import equal
+
+    where = equal("used_by", used_by)
+    lake.view(con, "kept_factors", UNIT_FACTORS, where=where)
+    different = f"""
+        (SELECT {FACTOR} FROM kept_factors EXCEPT SELECT {FACTOR} FROM unit_factors)
+        UNION ALL (SELECT {FACTOR} FROM unit_factors EXCEPT SELECT {FACTOR} FROM kept_factors)
+    """
+    if con.execute(f"SELECT 1 FROM ({different}) LIMIT 1").fetchone():
+        lake.overwrite(UNIT_FACTORS, con.sql(f"SELECT '{used_by}' AS used_by, {FACTOR} FROM unit_factors"), where)

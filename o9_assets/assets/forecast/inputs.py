@@ -1,0 +1,76 @@
+"""What both forecast datasets read: the series of a cycle, their demand classes, and promotions to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+from o9_assets.assets.curated.demand_segments import DEMAND_SEGMENTS
+from o9_assets.assets.curated.items import ITEMS
+from o9_assets.failures import Permanent
+from o9_assets.planning.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from o9_assets.forecasting.methods import Setup
+    from o9_assets.forecasting.series import Series
+    from o9_assets.resources.engine import Engine
+    from o9_assets.resources.lake import Lake
+
+__all__ = ["Inputs", "read_inputs", "setup_of"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A cycle's series that are still sold, their demand classes by unique_id, and promotion days of weeks to come."""
+
+    series: Series
+    classes: dict[str, str]
+    promotions: pd.DataFrame
+
+
+def setup_of(settings: Settings) -> Setup:
+    """The forecast's settings as methods take them."""
+    import os
+
+    from o9_assets.forecasting.methods import Setup
+
+    given = settings.forecast
+    return Setup(given.horizon_weeks, given.origins, given.season_weeks, given.seed, os.cpu_count() or 1)
+
+
+def read_inputs(settings: Settings, cycle: str, lake: Lake, engine: Engine) -> Inputs:
+    """Read what was known before the cycle's first day. Raises Permanent where no whole week of demand is there."""
+    import pandas as pd
+
+    from o9_assets.assets.forecast.promotions import promotions_ahead
+    from o9_assets.forecasting.series import complete
+    from o9_assets.forecasting.weekly import weekly
+
+    with engine.connect() as con:
+        for name, dataset in (("demand_history", DEMAND_HISTORY), ("items", ITEMS), ("segments", DEMAND_SEGMENTS)):
+            lake.view(con, name, dataset)
+        rows = weekly(con, settings.forecast.grain, date.fromisoformat(cycle))
+        gone = {
+            row[0]
+            for row in con.execute(
+                "SELECT item_code FROM items WHERE delisted_from_date <= ?", [date.fromisoformat(cycle)]
+            ).fetchall()
+        }
+        segments = con.execute(
+            "SELECT item_code || chr(31) || location_code || chr(31) || channel_code, demand_class FROM segments"
+        ).fetchall()
+        known = rows.loc[rows["quantity"].notna(), "week_start"]
+        if known.empty:
+            raise Permanent(
+                f"Before {cycle} no whole week of demand is known.",
+                remedy="Choose a later cycle, or bring in more history.",
+            )
+        series = complete(rows[~rows["item_code"].isin(gone)], pd.Timestamp(known.max()))
+        first = series.last_week + pd.Timedelta(days=7)
+        last = first + timedelta(weeks=settings.forecast.horizon_weeks)
+        ahead = promotions_ahead(con, settings, lake, series, first.date(), last.date())
+    return Inputs(series, dict(segments), ahead)

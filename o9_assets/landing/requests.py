@@ -1,0 +1,78 @@
+"""What the landing sensor asks for at a tick, and what it remembers until the next: pure, so that it is easy to test.
+
+The sensor compares what lies in the landing zone with what the manifest lists, so nothing depends on the order of
+names or times: an overwritten object, siblings of one second, an object deleted since, all come out right. The memory
+only keeps a tick from asking again for what a run is already at, and it holds one small entry for each feed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+__all__ = ["Memory", "Request", "decide"]
+
+FIRST_WAIT_SECONDS = 120
+LONGEST_WAIT_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was last asked for: a digest of the object ids, when (seconds since 1970), and how often."""
+
+    digest: str
+    at: float
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The sensor's cursor: what was asked for by feed, and the feed at which the next tick begins."""
+
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    begin_with: str | None = None
+
+    @classmethod
+    def loads(cls, text: str | None) -> Memory:
+        """The memory that a cursor holds; one that cannot be read is empty, which only asks once too often."""
+        try:
+            held = json.loads(text or "{}")
+            return cls({name: Asked(**entry) for name, entry in held["asked"].items()}, held.get("begin_with"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+    def dumps(self) -> str:
+        asked = {name: asdict(entry) for name, entry in sorted(self.asked.items())}
+        return json.dumps({"asked": asked, "begin_with": self.begin_with})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A run for a feed. The key changes with the objects' versions and with every new attempt."""
+
+    feed: str
+    run_key: str
+    objects: int
+
+
+def decide(
+    feed: str, object_ids: Iterable[str], asked: Asked | None, now: float
+) -> tuple[Request | None, Asked | None]:
+    """Whether to ask for a run that takes in `object_ids`, and what to remember.
+
+    New objects are asked for at once. The same ones are asked for again, in case their run failed, after two minutes,
+    then four, up to an hour: a run that is only slow does no harm, for the manifest lets each object in once.
+    """
+    ids = sorted(object_ids)
+    if not ids:
+        return None, None
+    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
+    attempt = 0
+    if asked is not None and asked.digest == digest:
+        wait = min(FIRST_WAIT_SECONDS * 2**asked.attempt, LONGEST_WAIT_SECONDS)
+        if now - asked.at < wait:
+            return None, asked
+        attempt = asked.attempt + 1
+    return Request(feed, f"{feed}:{digest}:{attempt}:{int(now)}", len(ids)), Asked(digest, now, attempt)
