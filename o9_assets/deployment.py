@@ -22,7 +22,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from o9_assets.failures import Permanent
 from o9_assets.planning import settings as planning
@@ -37,7 +37,10 @@ from o9_assets.resources.configured import (
 )
 from o9_assets.resources.notifier import LogNotifier, SnsNotifier
 
-__all__ = ["Deployment", "aws", "from_environment", "local"]
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Deployment", "aws", "from_environment", "in_process_o9", "local"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,7 +74,12 @@ def local(
             "engine": EngineResource(memory_limit=memory_limit, temp_dir=str(home / "tmp")),
             "lake": LakeResource(kind="folder", location=str(home / "lake")),
             "zone": ZoneResource(kind="folder", location=str(home / "landing"), settle_seconds=settle_seconds),
-            "o9": O9Resource(kind="in_process", location=str(home / "o9.db"), profile=settings.o9.profile),
+            "o9": O9Resource(
+                kind="in_process",
+                location=str(home / "o9.db"),
+                outbound=str(home / "landing"),
+                profile=settings.o9.profile,
+            ),
             "warehouse": WarehouseResource(path=str(home / "warehouse.duckdb")),
             "notifier": LogNotifier(),
         },
@@ -121,3 +129,13 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Deployment:
             return aws(settings, environment)
         case other:
             raise Permanent(f"O9_DEPLOYMENT is {other!r}.", remedy="It is local or aws.")
+
+
+def in_process_o9(state: Path, outbound: Path) -> "httpx.AsyncBaseTransport":
+    """The sandbox o9 as a transport: called without a network, its state in a file, its files dropped into a folder."""
+    import httpx
+
+    from o9_assets.resources.landing_zone import FolderZone
+    from o9_assets.sandbox.o9 import Store, build_app
+
+    return httpx.ASGITransport(build_app(Store(state), FolderZone(outbound).put))

@@ -21,7 +21,7 @@ __all__ = ["Failed", "Passing", "Permanent", "for_dagster"]
 MAX_RETRIES = 4
 
 
-class Failed(Exception):  # noqa: N818 - it reads as a sentence where it is raised
+class Failed(Exception):
     """Base of the platform's errors."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:

@@ -27,7 +27,7 @@ def table(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
 
 def _forget(con: duckdb.DuckDBPyConnection, name: str) -> None:
     for kind in ("view", "table"):
-        if con.execute(f"SELECT 1 FROM duckdb_{kind}s() WHERE {kind}_name = ? AND temporary", [name]).fetchone():
+        if con.execute(f"SELECT 1 FROM duckdb_{kind}s() WHERE {kind}_name = ? AND temporary", [name]).fetchall():
             con.execute(f'DROP {kind} temp."{name}"')
 
 
@@ -39,7 +39,7 @@ def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 def any_row(con: duckdb.DuckDBPyConnection, relation: str) -> bool:
     """Whether a table, view or query in brackets has a row."""
-    return con.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() is not None
+    return bool(con.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchall())
 
 
 def days_in(con: duckdb.DuckDBPyConnection, sql: str) -> list[date]:

@@ -17,7 +17,7 @@ BLOCK = 4 << 20
 _BOMS = {"utf-8": codecs.BOM_UTF8}
 
 
-class Hopeless(Exception):  # noqa: N818 - the object is
+class Hopeless(Exception):
     """The object as a whole cannot be read: `reason` counts it, `detail` says what was found."""
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -16,15 +16,18 @@ from pydantic import Field
 from o9_assets.failures import Permanent
 
 if TYPE_CHECKING:
+    from o9_assets.planning.settings import Settings
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
     from o9_assets.resources.landing_zone import LandingZone
+    from o9_assets.resources.o9 import O9Client
     from o9_assets.resources.warehouse import Warehouse
 
 __all__ = [
     "ClockResource",
     "EngineResource",
     "LakeResource",
+    "O9Resource",
     "WarehouseResource",
     "ZoneResource",
     "from_environment",
@@ -98,6 +101,32 @@ class ZoneResource(dg.ConfigurableResource[None]):
 
         bucket, _, prefix = self.location.removeprefix("s3://").partition("/")
         return S3Zone(bucket, prefix, boto3.client("s3"), settle_seconds=self.settle_seconds)
+
+
+class O9Resource(dg.ConfigurableResource[None]):
+    """o9: over HTTPS, or the in-process one with its state in a file and its outbound files in the landing zone."""
+
+    kind: Literal["in_process", "http"] = "in_process"
+    location: str = Field(description="o9's base URL, or the file that holds the in-process o9's state")
+    outbound: str = Field("", description="Folder into which the in-process o9 drops its files")
+    profile: str = Field("platform", description="Contract profile")
+
+    def open(self, settings: "Settings") -> "O9Client":
+        """A client for the settings' model; use it as a context manager."""
+        from o9_assets.resources.o9 import O9Client, load_profile
+
+        profile = load_profile(self.profile)
+        if self.kind == "http":
+            return O9Client(profile, self.location, from_environment("O9_API_KEY"), model=settings.o9.model)
+        from o9_assets.deployment import in_process_o9
+
+        return O9Client(
+            profile,
+            "http://o9.in-process",
+            lambda: "sandbox",
+            model=settings.o9.model,
+            transport=in_process_o9(Path(self.location), Path(self.outbound)),
+        )
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):

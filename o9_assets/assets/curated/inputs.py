@@ -193,5 +193,5 @@ def keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -
         (SELECT {FACTOR} FROM kept_factors EXCEPT SELECT {FACTOR} FROM unit_factors)
         UNION ALL (SELECT {FACTOR} FROM unit_factors EXCEPT SELECT {FACTOR} FROM kept_factors)
     """
-    if con.execute(f"SELECT 1 FROM ({different}) LIMIT 1").fetchone():
+    if con.execute(f"SELECT 1 FROM ({different}) LIMIT 1").fetchall():
         lake.overwrite(UNIT_FACTORS, con.sql(f"SELECT '{used_by}' AS used_by, {FACTOR} FROM unit_factors"), where)
