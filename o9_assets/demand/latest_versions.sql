@@ -1,16 +1,10 @@
 -- The latest version of every order line, deletions (op D) among them.
 --
 -- From:  order_versions
+--        repeated_keys    see repeated_keys.sql
 -- Most lines have one version. Only those with more are ordered by (changed_at, change_seq, known_at, object_name,
 -- line): that halves the time and takes a third of the memory of ordering them all. Lines are told apart by order_id
 -- and order_line; key_hash merely finds those that may have more than one version.
-WITH repeated AS (
-    SELECT key_hash
-    FROM order_versions
-    GROUP BY key_hash
-    HAVING COUNT(*) > 1
-)
-
 SELECT
     v.order_month,
     v.key_hash,
@@ -36,7 +30,7 @@ SELECT
     v.object_name,
     v.line
 FROM order_versions AS v
-ANTI JOIN repeated AS r ON v.key_hash = r.key_hash
+ANTI JOIN repeated_keys AS r ON v.key_hash = r.key_hash
 UNION ALL
 SELECT
     m.order_month,
@@ -76,6 +70,6 @@ FROM (
                 v.object_id DESC
         ) AS version_rank
     FROM order_versions AS v
-    SEMI JOIN repeated AS r ON v.key_hash = r.key_hash
+    SEMI JOIN repeated_keys AS r ON v.key_hash = r.key_hash
 ) AS m
 WHERE m.version_rank = 1

@@ -67,6 +67,7 @@ def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
     factors(con, given, "SELECT DISTINCT item_code FROM order_versions")
     table(con, "cancellations", query("cancellations", given))
     table(con, "deleted_lines", query("deletions", given))
+    table(con, "repeated_keys", query("repeated_keys", given))
     view(con, "latest_versions", query("latest_versions", given))
     view(con, "standing_lines", "SELECT * FROM latest_versions WHERE op <> 'D'")
     view(con, "order_lines", query("order_lines", given))
@@ -89,6 +90,7 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
     table(con, "changed_items", changed_items())
     _old_lines(con)
     table(con, "order_versions", _versions_of_changed_keys(given, from_raw=replaced))
+    table(con, "repeated_keys", query("repeated_keys", given))
     table(con, "latest", query("latest_versions", given))
     _add_cancelled(con)
     table(

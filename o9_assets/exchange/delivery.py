@@ -100,7 +100,7 @@ def _plan(
         if first is None:
             return None
         con.register("buckets", Calendar(settings.calendar).buckets_table(first, last))
-        cells = con.execute(DIFF.read_text(encoding="utf-8").format(**measures)).to_arrow_table()
+        cells = con.sql(DIFF.read_text(encoding="utf-8").format(**measures)).to_arrow_table()
     if not cells.num_rows:
         return None
     chunks = [cells.slice(start, batch_size) for start in range(0, cells.num_rows, batch_size)]

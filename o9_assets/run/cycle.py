@@ -1,29 +1,31 @@
 """`make run`: the whole cycle in this process, with progress, and a report at the end."""
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from o9_assets.assets.cycles import next_cycle
 from o9_assets.definitions import build_defs
-from o9_assets.deployment import ROOT, from_environment
+from o9_assets.deployment import ROOT, Deployment, from_environment
 from o9_assets.failures import Permanent
-from o9_assets.run.files import bring_in, ensure_sample
+from o9_assets.resources.configured import ZoneResource
+from o9_assets.run.files import bring_in, by_day, ensure_sample
 from o9_assets.run.progress import Progress
 from o9_assets.run.report import report
 
-__all__ = ["instance", "run_cycle", "run_job"]
+__all__ = ["instance", "latest_cycle", "run_cycle", "run_job", "without_waiting"]
 
 
 @contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
     """The Dagster instance that `dagster dev` shows from this folder, so that a run here is seen there."""
-    import os
-
     if os.environ.get("DAGSTER_HOME"):
         with dg.DagsterInstance.get() as home:
             yield home
@@ -41,7 +43,12 @@ def run_job(defs: dg.Definitions, name: str, home: dg.DagsterInstance, *, partit
     run_id = str(uuid.uuid4())
     home.add_event_listener(run_id, progress)
     result = defs.resolve_job_def(name).execute_in_process(
-        instance=home, run_id=run_id, partition_key=partition_key, raise_on_error=False
+        instance=home,
+        run_id=run_id,
+        partition_key=partition_key,
+        raise_on_error=False,
+        # The log is kept with the run; the terminal shows progress instead.
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     if not result.success:
         raise Permanent(
@@ -50,21 +57,51 @@ def run_job(defs: dg.Definitions, name: str, home: dg.DagsterInstance, *, partit
         )
 
 
+def latest_cycle(deployment: Deployment) -> str:
+    """The cycle that follows the last whole week of demand history. Raises Permanent where there is none."""
+    from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+
+    with deployment.resources["engine"].open().connect() as con:
+        deployment.resources["lake"].open().view(con, "history", DEMAND_HISTORY)
+        [(last,)] = con.execute(
+            "SELECT max(week_start) FROM (SELECT week_start FROM (SELECT DISTINCT week_start, bucket_start, days "
+            "FROM history WHERE is_complete) GROUP BY 1 HAVING sum(days) = 7)"
+        ).fetchall()
+    if last is None:
+        raise Permanent("No whole week of demand is in.", remedy="Bring files in; the report of `refresh` tells more.")
+    return next_cycle(deployment.settings, last)
+
+
+def without_waiting(deployment: Deployment) -> Deployment:
+    """The deployment with a landing zone that takes files at once: nobody is writing them any more."""
+    given = deployment.resources["zone"]
+    zone = ZoneResource(kind=given.kind, location=given.location, settle_seconds=0)
+    return replace(deployment, resources={**deployment.resources, "zone": zone})
+
+
 def run_cycle(*, files: Path | None = None, day_by_day: bool = False) -> int:
     """Bring files in, refresh demand history, send what changed to o9, run the planning cycle, report."""
     began = time.monotonic()
     deployment = without_waiting(from_environment())
-    print(f"{deployment.settings.company}: {deployment.name} deployment")  # noqa: T201
-    if files is not None:
-        print(f"  {bring_in(files, deployment):,} files brought in from {files}")  # noqa: T201
-    elif made := ensure_sample(deployment):
-        print(f"  {made:,} files of the sample company made")  # noqa: T201
+    say(f"{deployment.settings.company} on {deployment.name}")
+    if files is None and (made := ensure_sample(deployment)):
+        say(f"  {made:,} files of the sample company made")
     defs = build_defs(deployment)
     with instance() as home:
-        print("refresh: landed files → demand history → o9")  # noqa: T201
+        if files is not None and day_by_day:
+            for day, count in by_day(files, deployment):
+                say(f"{day}: {count:,} files")
+                run_job(defs, "refresh", home)
+        elif files is not None:
+            say(f"  {bring_in(files, deployment):,} files brought in from {files}")
+        say("refresh: landed files → demand history → o9")
         run_job(defs, "refresh", home)
-        cycle = cycle_after_history(deployment)
-        print(f"cycle {cycle}: forecast → o9's plan → warehouse")  # noqa: T201
+        cycle = latest_cycle(deployment)
+        say(f"cycle {cycle}: forecast → o9's plan → warehouse")
         run_job(defs, "cycle", home, partition_key=cycle)
-    print(report(deployment, cycle, time.monotonic() - began))  # noqa: T201
+    say(report(deployment, cycle, time.monotonic() - began))
     return 0
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a terminal is what this is for

@@ -1,32 +1,56 @@
 """Files brought into the landing zone by hand: a folder of one's own, or the sample company's."""
 
+import tempfile
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from o9_assets.deployment import Deployment, from_environment
 from o9_assets.failures import Permanent
 
-__all__ = ["bring_in", "ensure_sample"]
+__all__ = ["bring_in", "by_day", "ensure_sample"]
 
 
-def bring_in(folder: Path, deployment: Deployment | None = None) -> int:
-    """Copy every file below `folder` to the same name in the landing zone; returns how many were new or changed.
+def bring_in(folder: Path, deployment: Deployment | None = None, *, only: set[str] | None = None) -> int:
+    """Copy the files below `folder` (or `only` the named ones) to the same names in the landing zone; returns how many
+    were new or changed.
 
-    A file that is there with the same size and time of change is left alone, so bringing a folder in twice changes
-    nothing. Raises Permanent where `folder` is none.
+    A file that is there with the same size and not older is left alone, so bringing a folder in twice changes nothing.
+    Raises Permanent where `folder` is none.
     """
-    if not folder.is_dir():
-        raise Permanent(f"{folder} is no folder.", remedy="Name the folder that holds the files.")
     zone = (deployment or from_environment()).resources["zone"].open()
     known = {found.name: found for found in zone.list()}
     brought = 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
-        name = path.relative_to(folder).as_posix()
+    for name, path in _files(folder):
+        if only is not None and name not in only:
+            continue
         there, here = known.get(name), path.stat()
         if there and there.size_bytes == here.st_size and there.modified_at.timestamp() >= here.st_mtime:
             continue
         zone.put(name, path)
         brought += 1
     return brought
+
+
+def by_day(folder: Path, deployment: Deployment) -> Iterator[tuple[date, int]]:
+    """Bring files in one delivery day after the other; yields the day and the number of files once they are in.
+
+    Files that name no day come with the first.
+    """
+    days: dict[date, set[str]] = {}
+    for name, _ in _files(folder):
+        matches = [m for feed in deployment.settings.feeds.values() if (m := feed.match(name)) is not None]
+        covered = [m.covers_date for m in matches if m.covers_date is not None]
+        days.setdefault(min(covered, default=date.min), set()).add(name)
+    for day in sorted(days):
+        yield day, bring_in(folder, deployment, only=days[day])
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    if not folder.is_dir():
+        raise Permanent(f"{folder} is no folder.", remedy="Name the folder that holds the files.")
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
 
 
 def ensure_sample(deployment: Deployment | None = None) -> int:
@@ -46,5 +70,6 @@ def ensure_sample(deployment: Deployment | None = None) -> int:
         )
     from o9_assets.sandbox.company import generate
 
-    generate(sample.seed, sample.scale, Path(zone.location))
-    return sum(1 for _ in zone.open().list())
+    with tempfile.TemporaryDirectory() as made:
+        generate(sample.seed, sample.scale, Path(made))
+        return bring_in(Path(made) / "landing", deployment)

@@ -1,5 +1,6 @@
 """Progress of a Dagster run on a terminal: a line when an asset is done, with its rows and its time."""
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -14,7 +15,8 @@ class Progress:
     """Listens to a run's events and prints what a person wants to see of them."""
 
     def __init__(self, out: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
+        # Dagster captures the standard streams while a step runs; the terminal itself is kept apart from that.
+        self._out = out or os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
         self._started: dict[str, float] = {}
         self.failures: list[str] = []
 

@@ -60,9 +60,13 @@ def raw_deps(settings: Settings, *feeds: str) -> list[list[str]]:
 
 @contextmanager
 def session(engine: "Engine") -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A connection on which rows keep no order, which lets DuckDB write in parallel and in less memory."""
+    """A connection on which rows keep no order, which lets DuckDB write in parallel and in less memory, and on which
+    joins are made as they are written, the small side on the right: the planner takes lake tables for empty and would
+    keep the large side in memory.
+    """
     with engine.connect() as con:
-        con.execute("SET preserve_insertion_order = false")
+        con.execute("SET preserve_insertion_order = false").fetchall()
+        con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'").fetchall()
         yield con
 
 

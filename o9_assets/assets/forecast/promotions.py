@@ -54,7 +54,7 @@ def promotions_ahead(
                 unnest(generate_series(greatest(start_date, $first), least(end_date, $last), INTERVAL 1 DAY)) AS t(day)
             WHERE op <> 'D' AND start_date <= $last AND end_date >= $first
         )
-        SELECT unique_id, CAST($first + 7 * ((day - $first) // 7) AS TIMESTAMP) AS ds,
+        SELECT unique_id, CAST($first + 7 * CAST((day - $first) // 7 AS INTEGER) AS TIMESTAMP) AS ds,
                CAST(count(*) AS DOUBLE) AS promotion_days
         FROM days GROUP BY ALL ORDER BY ALL
         """,

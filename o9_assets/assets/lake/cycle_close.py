@@ -24,7 +24,7 @@ from o9_assets.resources.configured import ClockResource, LakeResource
 
 __all__ = ["CYCLE_CLOSE", "CloseConfig", "build", "tag_of"]
 
-CLOSED = (ITEMS, LOCATIONS, ORDER_LINES, DEMAND_HISTORY, DEMAND_SEGMENTS, BACKTEST, PREDICTIONS)
+LAST_WRITTEN = (ITEMS, LOCATIONS, ORDER_LINES, DEMAND_HISTORY, DEMAND_SEGMENTS, BACKTEST, PREDICTIONS)
 CYCLE_CLOSE = Dataset(
     "lake.cycle_close",
     "One row per closed cycle and table: the snapshot that its tag holds, and the settings of that moment.",
@@ -57,7 +57,7 @@ def build(settings: Settings) -> list[Any]:
     @dataset_asset(
         CYCLE_CLOSE,
         kinds={"iceberg"},
-        deps=[dataset.asset_key for dataset in CLOSED],
+        deps=[dataset.asset_key for dataset in LAST_WRITTEN],
         partitions_def=cycle_partitions(settings),
     )
     def cycle_close(
@@ -65,12 +65,13 @@ def build(settings: Settings) -> list[Any]:
     ) -> dg.MaterializeResult:
         import pyarrow as pa
 
+        from o9_assets.assets.lake.tables import lake_tables
         from o9_assets.resources.lake import equal
 
         cycle, opened = context.partition_key, lake.open()
         before = opened.read(CYCLE_CLOSE, where=equal("cycle", cycle)).to_pylist()
         rows = {row["table_name"]: row for row in before}
-        for dataset in CLOSED:
+        for dataset in lake_tables(settings, "curated", "forecast"):
             is_closed = dataset.name in rows and tag_of(cycle) in opened.tags(dataset)
             if is_closed and not config.reopen:
                 continue

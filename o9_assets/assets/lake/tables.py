@@ -11,14 +11,18 @@ LAYERS = ("raw", "curated", "forecast", "o9", "lake")
 
 
 def lake_tables(settings: Settings, *layers: str) -> list[Dataset]:
-    """Every dataset of the named layers (all of the lake's without) that an asset's module declares or works with,
-    in the order of the flow; feeds that the settings do not declare are left out."""
+    """Every dataset of the named layers (all of the lake's without): those that assets' modules declare and those of
+    the rooms' own tables. Feeds that the settings do not declare are left out."""
     from o9_assets.assets import catalog  # it imports the modules of this folder
-    from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+    from o9_assets.demand import datasets as demand
+    from o9_assets.exchange import datasets as exchange
+    from o9_assets.landing import datasets as landing
 
-    modules = [module for name, module in catalog.FEEDS.items() if name in settings.feeds]
+    feeds = [module for name, module in catalog.FEEDS.items() if name in settings.feeds]
     absent = {f"raw.{name}" for name in catalog.FEEDS if name not in settings.feeds}
-    declared = chain.from_iterable(vars(module).values() for module in (*modules, *catalog.DATASETS))
-    found = {thing.name: thing for thing in (MANIFEST, QUARANTINE, *declared) if isinstance(thing, Dataset)}
+    declared = chain.from_iterable(
+        vars(module).values() for module in (landing, *feeds, demand, exchange, *catalog.DATASETS)
+    )
+    found = {thing.name: thing for thing in declared if isinstance(thing, Dataset)}
     wanted = layers or LAYERS
     return [d for name, d in found.items() if name not in absent and d.asset_key[0] in wanted]

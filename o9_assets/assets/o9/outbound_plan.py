@@ -3,6 +3,7 @@
 The file is taken in like any other source (raw/o9_plan); this asset only asks for it and sees that it came.
 """
 
+import time
 from datetime import date
 from typing import Any
 
@@ -16,6 +17,8 @@ from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import O9Resource, ZoneResource
 
 __all__ = ["OUTBOUND_PLAN", "build"]
+
+PATIENCE_SECONDS = 60.0
 
 OUTBOUND_PLAN = Dataset(
     "o9.outbound_plan",

@@ -128,12 +128,15 @@ def _remote(table: Table, locations: Sequence[str]) -> object:
     return ds.dataset(paths, schema=schema, format="parquet", filesystem=filesystem)
 
 
-def file_view(con: duckdb.DuckDBPyConnection, name: str, table: Table, dataset: Dataset, location: str) -> None:
-    """Register one data file as a view with the table's present columns."""
-    path = local_path(location)
+def files_view(
+    con: duckdb.DuckDBPyConnection, name: str, table: Table, dataset: Dataset, locations: Sequence[str]
+) -> None:
+    """Register data files as a view with the table's present columns."""
     listed = ", ".join(f'"{column}"' for column in dataset.column_names)
-    if path is not None:
-        con.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {listed} FROM {parquet_sql(table.schema(), [str(path)])}')
-        return
-    con.register(f"{name}__arrow", _remote(table, [location]))
-    con.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {listed} FROM "{name}__arrow"')
+    paths = [local_path(location) for location in locations]
+    if all(paths):
+        source = parquet_sql(table.schema(), [str(path) for path in paths])
+    else:
+        con.register(f"{name}__arrow", _remote(table, locations))
+        source = f'"{name}__arrow"'
+    con.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {listed} FROM {source}').fetchall()

@@ -240,6 +240,27 @@ class Lake:
             remedy="Run it again, or run fewer at once.",
         )
 
+    def replace_files(
+        self, dataset: Dataset, gone: Sequence[DataFile], new: Sequence[DataFile], *, based_on: int | None
+    ) -> None:
+        """Swap files that hold the same rows (compaction). Raises CommitConflict where another write came between."""
+        from o9_assets.resources.lake.producer import MergingOverwrite
+
+        table = self.ensure(dataset).refresh()
+        _check_base(dataset, table, based_on)
+        try:
+            with table.transaction() as transaction, MergingOverwrite(transaction) as snapshot:
+                for file in gone:
+                    snapshot.delete_data_file(file)
+                for file in new:
+                    snapshot.append_data_file(file)
+        except Exception as error:
+            if not _lost_race(error):
+                raise
+            raise CommitConflict(
+                f"{dataset.name} was written meanwhile.", remedy="It is compacted next time."
+            ) from error
+
     def _plan(
         self, table: Table, dataset: Dataset, where: BooleanExpression, kept: dict[str, list[DataFile]]
     ) -> list[DataFile]:
@@ -260,7 +281,7 @@ class Lake:
                 continue
             if file.file_path not in kept:
                 with duckdb.connect(":memory:") as con:
-                    reading.file_view(con, "file", table, dataset, file.file_path)
+                    reading.files_view(con, "file", table, dataset, [file.file_path])
                     condition = to_sql(where)
                     [(matching,)] = con.execute(f"SELECT count(*) FROM file WHERE {condition}").fetchall()
                     if matching == 0:

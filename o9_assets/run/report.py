@@ -1,0 +1,80 @@
+"""The report at the end of `make run`: what came in, what was set aside, what went to o9, and the forecasts."""
+
+from __future__ import annotations
+
+from o9_assets.deployment import Deployment
+
+__all__ = ["report"]
+
+
+def report(deployment: Deployment, cycle: str, seconds: float) -> str:
+    """A page of text for a terminal."""
+    from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+    from o9_assets.assets.forecast.backtest import BACKTEST
+    from o9_assets.assets.forecast.predictions import PREDICTIONS
+    from o9_assets.exchange.datasets import DEMAND_EXPORT
+    from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+    from o9_assets.resources.lake import equal
+
+    lake = deployment.resources["lake"].open()
+    with deployment.resources["engine"].open().connect() as con:
+        for name, dataset in (
+            ("manifest", MANIFEST),
+            ("quarantine", QUARANTINE),
+            ("history", DEMAND_HISTORY),
+            ("books", DEMAND_EXPORT),
+        ):
+            lake.view(con, name, dataset)
+        lake.view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
+        lake.view(con, "predictions", PREDICTIONS, where=equal("cycle", cycle))
+
+        def rows(sql: str) -> list[tuple[object, ...]]:
+            return con.execute(sql).fetchall()
+
+        lines = ["", f"{deployment.settings.company}, cycle {cycle}, in {seconds:.0f} s", "", "What came in"]
+        for feed, objects, landed, accepted, aside, whole in rows(
+            "SELECT feed, count(*), sum(landed_rows), sum(accepted_rows), sum(quarantined_rows), "
+            "count(*) FILTER (WHERE status = 'set_aside') FROM manifest GROUP BY 1 ORDER BY 3 DESC, 1"
+        ):
+            set_aside = f", {aside:,} rows and {whole:,} files set aside" if aside or whole else ""
+            lines.append(f"  {feed:<18}{objects:>7,} files{landed:>12,} rows{accepted:>12,} accepted{set_aside}")
+        reasons = rows(
+            "SELECT reason, count(*), sum(value_at_risk) FROM quarantine WHERE mended_at IS NULL GROUP BY 1 "
+            "ORDER BY 2 DESC, 1"
+        )
+        if reasons:
+            lines += ["", "What was set aside, and why"]
+            for reason, count, value in reasons:
+                worth = f", {value:,.2f} {deployment.settings.currency} at risk" if value else ""
+                lines.append(f"  {reason!s:<26}{count:>6,}{worth}")
+        lines += ["", "Demand history (item × location × partial week)"]
+        for state, cells, units in rows(
+            "SELECT state, count(*), sum(orders_quantity) FROM history GROUP BY 1 ORDER BY 2 DESC"
+        ):
+            lines.append(f"  {state!s:<18}{cells:>10,} cells" + (f"{units:>18,.0f} units ordered" if units else ""))
+        [(held, units)] = rows("SELECT count(*), sum(orders_quantity) FROM books")
+        lines += ["", "o9", f"  holds {held:,} cells, {units or 0:,.0f} units ordered; read back and equal"]
+        [(series, weeks, total)] = rows(
+            "SELECT count(DISTINCT (item_code, location_code, channel_code)), count(DISTINCT week_start), "
+            "sum(mean_quantity) FROM predictions"
+        )
+        lines += ["", "Forecast", f"  {series:,} series × {weeks} weeks, {total or 0:,.0f} units in all"]
+        measured = rows(
+            "SELECT sum(abs(forecast_quantity - actual_quantity)) FILTER (WHERE is_champion) "
+            "/ nullif(sum(actual_quantity) FILTER (WHERE is_champion), 0), "
+            "sum(abs(forecast_quantity - actual_quantity)) FILTER (WHERE is_reference) "
+            "/ nullif(sum(actual_quantity) FILTER (WHERE is_reference), 0) FROM backtest "
+            "WHERE actual_quantity IS NOT NULL"
+        )
+        if measured and measured[0][0] is not None:
+            champion, reference = measured[0]
+            lines.append(f"  WAPE of champions {champion:.1%}, of their references {reference:.1%}, on the same rows")
+    folder = deployment.resources["zone"].location
+    lines += [
+        "",
+        "Where to look next",
+        "  make dev            Dagster's UI: the graph, pictures, checks, and runs like this one",
+        f"  {folder}   the landing zone: put files there and run again",
+        "  docs/landing.md     how to mend what was set aside",
+    ]
+    return "\n".join(lines)
