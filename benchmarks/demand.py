@@ -263,6 +263,7 @@ def build(home: Path) -> float:
     from o9_assets.assets.curated import demand_history, order_lines
 
     settings, lake, engine = _settings(), _lake(home), _engine(home)
+    lake.marks(order_lines.ORDER_LINES)  # imports pyiceberg
     began = time.monotonic()
     order_lines.make(settings, lake, engine, _now())
     demand_history.make(settings, lake, engine, _now())
@@ -274,6 +275,7 @@ def rebuild(home: Path) -> float:
     from o9_assets.assets.curated import demand_history, order_lines
 
     settings, lake, engine = _settings(), _lake(home), _engine(home)
+    lake.marks(order_lines.ORDER_LINES)  # imports pyiceberg
     began = time.monotonic()
     order_lines.make(settings, lake, engine, _now(), rebuild=True)
     demand_history.make(settings, lake, engine, _now(), rebuild=True)
@@ -285,6 +287,7 @@ def merge(home: Path) -> float:
     from o9_assets.assets.curated import demand_history, order_lines
 
     settings, lake, engine = _settings(), _lake(home), _engine(home)
+    lake.marks(order_lines.ORDER_LINES)  # imports pyiceberg
     began = time.monotonic()
     made = order_lines.make(settings, lake, engine, _now(1))
     between = time.monotonic()
@@ -312,6 +315,7 @@ def copy(home: Path) -> float:
     given = parameters(settings)
     out = home / "copied"
     out.mkdir()
+    lake.marks(ORDER_LINES)  # imports pyiceberg
     began = time.monotonic()
     with session(engine) as con:
         for feed, name in (
@@ -324,18 +328,18 @@ def copy(home: Path) -> float:
             feed_view(con, lake, settings, feed, name)
         lake.view(con, "items", ITEMS)
         con.execute("CREATE TEMP TABLE places AS SELECT '' AS location_code, '' AS customer_code WHERE false")
-        order_lines.build(con, given)
+        rows = " UNION ALL ".join(f"({sql})" for sql in order_lines.build(con, given).values())
         con.execute(
-            f"COPY (SELECT {ORDER_LINES.select_list()} FROM order_lines) TO '{out}/order_lines.parquet' "
+            f"COPY (SELECT {ORDER_LINES.select_list()} FROM ({rows})) TO '{out}/order_lines.parquet' "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
         con.execute(f"CREATE TEMP VIEW lines AS SELECT * FROM '{out}/order_lines.parquet'")
         con.execute("CREATE TEMP VIEW stored_history AS SELECT NULL::DATE AS bucket_start WHERE false")
         known, none = (known_of(lake, settings, feed) for feed in ("erp_orders", "erp_shipments"))
         register_calendar(con, settings, known, none)
-        history.build(con, given)
+        rows = " UNION ALL ".join(f"({sql})" for sql in history.build(con, given).values())
         con.execute(
-            f"COPY (SELECT {DEMAND_HISTORY.select_list()} FROM demand_history) TO '{out}/demand_history.parquet' "
+            f"COPY (SELECT {DEMAND_HISTORY.select_list()} FROM ({rows})) TO '{out}/demand_history.parquet' "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
     seconds = time.monotonic() - began

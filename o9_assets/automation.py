@@ -4,12 +4,14 @@ One trigger per asset: landed files request raw datasets (sensors/landing.py), t
 ones, schedules (schedules.py) request forecast, o9 and warehouse.
 """
 
+from typing import Any
+
 import dagster as dg
 
 __all__ = ["after_new_input", "automation_sensor"]
 
 
-def after_new_input() -> dg.AutomationCondition[dg.AssetKey]:
+def after_new_input() -> dg.AutomationCondition[Any]:
     """Request a dataset when what it is made from has changed.
 
     - `any_deps_updated`, with what is about to be requested counted as updated: a chain of curated datasets goes into

@@ -19,7 +19,7 @@ O9_API_KEY is looked up when a run needs it and kept nowhere.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -131,11 +131,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Deployment:
             raise Permanent(f"O9_DEPLOYMENT is {other!r}.", remedy="It is local or aws.")
 
 
-def in_process_o9(state: Path, outbound: Path) -> "httpx.AsyncBaseTransport":
-    """The sandbox o9 as a transport: called without a network, its state in a file, its files dropped into a folder."""
+def in_process_o9(state: Path, outbound: Path) -> "tuple[httpx.AsyncBaseTransport, Callable[[str], str]]":
+    """The sandbox o9 as a transport, and its secrets: called without a network, its state in a file, its files dropped
+    into a folder."""
     import httpx
 
-    from o9_assets.resources.landing_zone import FolderZone
-    from o9_assets.sandbox.o9 import Store, build_app
+    from o9_assets.sandbox.o9 import Store, build_app, folder_drop, secret
 
-    return httpx.ASGITransport(build_app(Store(state), FolderZone(outbound).put))
+    return httpx.ASGITransport(build_app(Store(state), folder_drop(outbound))), secret

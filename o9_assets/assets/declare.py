@@ -47,7 +47,7 @@ def dataset_asset(
     kinds: set[str],
     deps: Iterable[Sequence[str] | dg.AssetDep] = (),
     owners: Sequence[str] | None = None,
-    automation: dg.AutomationCondition[dg.AssetKey] | None = None,
+    automation: dg.AutomationCondition[Any] | None = None,
     pool: str | None = None,
     tags: dict[str, str] | None = None,
     partitions_def: dg.PartitionsDefinition[str] | None = None,

@@ -19,7 +19,7 @@ and, for `refresh`, what the last run left and what changed since:
     new_shipments, new_inventory, new_promotions
                          rows that came, or became void with their object, since the last run
 
-Both leave the relation `demand_history` behind for the caller to write.
+Both give a query for each month to write, and leave `unit_factors` behind for the caller to keep.
 """
 
 from __future__ import annotations
@@ -39,32 +39,39 @@ if TYPE_CHECKING:
 
 __all__ = ["Refresh", "build", "refresh"]
 
+CELL = (
+    "month_start, bucket_start, week_start, item_code, location_code, channel_code, state, orders_quantity, "
+    "returns_quantity, shipments_quantity, orders_value, order_line_count, is_complete, out_of_stock_days, "
+    "promotion_days, days"
+)
 SERIES = "item_code, location_code, channel_code"
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What a refresh makes anew: the months to rewrite with `demand_history`, and the partial weeks among them that
-    were computed; the others are carried over as they were."""
+    """What a refresh makes anew: the months to rewrite, each with the query of its cells, and the partial weeks among
+    them that are computed; the others are carried over as they were."""
 
-    months: list[date] = field(default_factory=list)
+    months: dict[date, str] = field(default_factory=dict)
     buckets: list[date] = field(default_factory=list)
 
 
-def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
-    """Make the whole of demand history, left as the view `demand_history`."""
+def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> dict[date, str]:
+    """Make the whole of demand history: a query for each month."""
     view(con, "counted_lines", "SELECT * FROM lines WHERE counts_as <> 'none'")
     view(con, "shipment_versions", "SELECT * FROM accepted_shipments")
     view(con, "stock_counts", "SELECT * FROM accepted_inventory")
     view(con, "days_to_build", "SELECT date, bucket_start FROM days")
-    view(con, "buckets_to_build", "SELECT * FROM buckets")
     factors(con, given, "SELECT DISTINCT item_code FROM accepted_shipments")
     view(con, "shipments", query("shipments", given))
     table(con, "movements", query("movements", given))
     view(con, "moved", _moving())
     table(con, "series", query("series", given))
-    _cells(con, given)
-    view(con, "demand_history", "SELECT * FROM cells")
+    _sides(con, given)
+    every = dict(
+        con.execute("SELECT month_start, list(bucket_start) FROM buckets GROUP BY ALL ORDER BY ALL").fetchall()
+    )
+    return {month: _cells(month, buckets, given) for month, buckets in every.items()}
 
 
 def refresh(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], *, items_changed: bool = True) -> Refresh:
@@ -100,18 +107,21 @@ def refresh(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], *, items_c
     extended = touched | set(days_in(con, _gained_or_lost()))
     if extended != touched:
         _movements_of(con, given, extended)
-    months = days_in(con, f"SELECT DISTINCT month_start FROM buckets WHERE {among('bucket_start', extended)}")
-    _cells(con, given)
-    view(
-        con,
-        "demand_history",
-        f"""
-        SELECT * FROM stored_history
-        WHERE {among("month_start", months)} AND NOT {among("bucket_start", extended)}
-        UNION ALL BY NAME
-        SELECT * FROM cells
-        """,
+    _sides(con, given)
+    touched_in = dict(
+        con.execute(
+            "SELECT month_start, list(bucket_start) FROM buckets "
+            f"WHERE {among('bucket_start', extended)} GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
     )
+    months = {
+        month: f"""
+        SELECT {CELL} FROM stored_history WHERE month_start = DATE '{month}' AND NOT {among("bucket_start", buckets)}
+        UNION ALL
+        {_cells(month, buckets, given)}
+        """
+        for month, buckets in touched_in.items()
+    }
     return Refresh(months, sorted(extended))
 
 
@@ -126,7 +136,6 @@ def _moving() -> str:
 def _movements_of(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], touched: set[date]) -> None:
     """`movements` of the touched partial weeks, read from their days only."""
     view(con, "days_to_build", f"SELECT date, bucket_start FROM days WHERE {among('bucket_start', touched)}")
-    view(con, "buckets_to_build", f"SELECT * FROM buckets WHERE {among('bucket_start', touched)}")
     days = days_in(con, "SELECT date FROM days_to_build")
     view(con, "counted_lines", f"SELECT * FROM lines WHERE counts_as <> 'none' AND {among('demand_date', days)}")
     view(con, "stock_counts", f"SELECT * FROM accepted_inventory WHERE {among('snapshot_date', days)}")
@@ -144,11 +153,24 @@ def _movements_of(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], touc
     table(con, "movements", query("movements", given))
 
 
-def _cells(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
-    """`cells`: the history of `buckets_to_build`."""
+def _sides(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
+    """`out_of_stock` and `promotion_days` of the days to build."""
     table(con, "out_of_stock", query("out_of_stock", given))
     table(con, "promotion_days", query("promotion_days", given))
-    view(con, "cells", query("demand_history", given))
+
+
+def _cells(month: date, buckets: list[date], given: Mapping[str, str]) -> str:
+    """Cells of some partial weeks of a month, as one query."""
+    those = f"WHERE {among('bucket_start', buckets)}"
+    return f"""
+        SELECT {CELL} FROM (
+            WITH buckets_to_build AS (SELECT * FROM buckets {those}),
+            movements AS (SELECT * FROM temp.movements {those}),
+            out_of_stock AS (SELECT * FROM temp.out_of_stock {those}),
+            promotion_days AS (SELECT * FROM temp.promotion_days {those})
+            SELECT * FROM ({query("demand_history", given)})
+        )
+    """
 
 
 def _bounds(touched: set[date]) -> str:

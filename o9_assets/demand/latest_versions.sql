@@ -1,10 +1,7 @@
--- The latest version of every order line, deletions (op D) among them.
+-- The latest version of each order line, deletions (op D) among them.
 --
--- From:  order_versions
---        repeated_keys    see repeated_keys.sql
--- Most lines have one version. Only those with more are ordered by (changed_at, change_seq, known_at, object_name,
--- line): that halves the time and takes a third of the memory of ordering them all. Lines are told apart by order_id
--- and order_line; key_hash merely finds those that may have more than one version.
+-- From:  repeated_versions   every version, as order_versions.sql gives them, of lines that may have more than one
+-- The last ones of the order only tell rows apart that a source wrote at one moment without saying which came first.
 SELECT
     v.order_month,
     v.key_hash,
@@ -29,47 +26,24 @@ SELECT
     v.object_id,
     v.object_name,
     v.line
-FROM order_versions AS v
-ANTI JOIN repeated_keys AS r ON v.key_hash = r.key_hash
-UNION ALL
-SELECT
-    m.order_month,
-    m.key_hash,
-    m.order_id,
-    m.order_line,
-    m.kind_rule,
-    m.item_code,
-    m.location_code,
-    m.channel_code,
-    m.customer_code,
-    m.order_date,
-    m.demand_date,
-    m.quantity,
-    m.uom_code,
-    m.value,
-    m.cancels_order_id,
-    m.cancels_order_line,
-    m.op,
-    m.changed_at,
-    m.change_seq,
-    m.known_at,
-    m.object_id,
-    m.object_name,
-    m.line
 FROM (
     SELECT
-        v.*,
+        *,
         ROW_NUMBER() OVER (
-            PARTITION BY v.order_id, v.order_line
+            PARTITION BY order_id, order_line
             ORDER BY
-                v.changed_at DESC,
-                v.change_seq DESC,
-                v.known_at DESC,
-                v.object_name DESC,
-                v.line DESC,
-                v.object_id DESC
+                changed_at DESC,
+                change_seq DESC,
+                known_at DESC,
+                object_name DESC,
+                line DESC,
+                object_id DESC,
+                op DESC,
+                demand_date DESC,
+                quantity DESC,
+                item_code DESC,
+                location_code DESC
         ) AS version_rank
-    FROM order_versions AS v
-    SEMI JOIN repeated_keys AS r ON v.key_hash = r.key_hash
-) AS m
-WHERE m.version_rank = 1
+    FROM repeated_versions
+) AS v
+WHERE v.version_rank = 1

@@ -14,11 +14,12 @@ and, for `merge`, what the last run left and what became void since:
     replaced_orders       rows of raw.erp_orders whose object has a newer version since the last run
     all_orders            accepted rows of raw.erp_orders, read only where something was replaced
 
-Both leave the tables or views `order_lines`, `deleted_lines` and `unit_factors` behind for the caller to write.
+Both give a query for each month to write, and leave `deleted_lines` and `unit_factors` behind for the caller to keep.
 """
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -51,26 +52,49 @@ COUNTED = "item_code, location_code, channel_code, demand_date, counts_as, base_
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What a merge changes: months of `order_date` to rewrite with `order_lines`, days whose demand is another, whether
-    the deleted lines are others, and how many lines were looked at."""
+    """What a merge changes: the months of `order_date` that hold a changed line, each with the query of its lines; days
+    whose demand is another; whether the deleted lines are others; how many lines went or came."""
 
-    months: list[date] = field(default_factory=list)
+    months: dict[date, str] = field(default_factory=dict)
     demand_days: list[date] = field(default_factory=list)
     deletions_changed: bool = False
     lines_changed: int = 0
 
 
-def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
-    """Make order lines from every version there is. `order_lines` is left as a view: nothing is computed before it is
-    written, and what does not fit into memory is spilled."""
+def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> dict[date, str]:
+    """Make order lines from every version there is: a query for each month of `order_date`.
+
+    Nothing is computed before such a query runs, and it reads the raw rows of its month only: memory stays flat.
+    """
     view(con, "order_versions", query("order_versions", given))
     factors(con, given, "SELECT DISTINCT item_code FROM order_versions")
+    table(con, "repeated_keys", query("repeated_keys", given))
+    table(
+        con,
+        "repeated_versions",
+        "SELECT v.* FROM order_versions AS v SEMI JOIN repeated_keys AS r ON r.key_hash = v.key_hash",
+    )
+    table(con, "latest_versions", query("latest_versions", given))
+    table(con, "repeated_in_month", "SELECT DISTINCT order_month, key_hash FROM repeated_versions")
+    con.execute("DROP TABLE repeated_versions").fetchall()
     table(con, "cancellations", query("cancellations", given))
     table(con, "deleted_lines", query("deletions", given))
-    table(con, "repeated_keys", query("repeated_keys", given))
-    view(con, "latest_versions", query("latest_versions", given))
-    view(con, "standing_lines", "SELECT * FROM latest_versions WHERE op <> 'D'")
-    view(con, "order_lines", query("order_lines", given))
+    months = days_in(con, "SELECT DISTINCT order_month FROM order_versions WHERE op <> 'D'")
+    return {month: _of_month(month, given) for month in months}
+
+
+def _of_month(month: date, given: Mapping[str, str]) -> str:
+    """Order lines of a month, as one query."""
+    last = month.replace(day=monthrange(month.year, month.month)[1])
+    accepted = f"(SELECT * FROM accepted_orders WHERE order_date BETWEEN DATE '{month}' AND DATE '{last}')"
+    of_month = f"WHERE order_month = DATE '{month}'"
+    return f"""
+        WITH order_versions AS ({_versions_of(accepted, given)}),
+        repeated_keys AS (SELECT key_hash FROM repeated_in_month {of_month}),
+        latest_versions AS (SELECT * FROM temp.latest_versions {of_month}),
+        standing_lines AS ({query("standing_lines", given)})
+        SELECT * FROM ({query("order_lines", given)})
+    """
 
 
 def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
@@ -89,15 +113,14 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
     )
     table(con, "changed_items", changed_items())
     _old_lines(con)
-    table(con, "order_versions", _versions_of_changed_keys(given, from_raw=replaced))
-    table(con, "repeated_keys", query("repeated_keys", given))
-    table(con, "latest", query("latest_versions", given))
+    table(con, "repeated_versions", _versions_of_changed_keys(given, from_raw=replaced))
+    table(con, "latest_versions", query("latest_versions", given))
     _add_cancelled(con)
     table(
         con,
         "standing_lines",
         f"""
-        SELECT {VERSION} FROM latest WHERE op <> 'D'
+        SELECT {VERSION} FROM latest_versions WHERE op <> 'D'
         UNION ALL
         SELECT {STORED_VERSION} FROM old_lines WHERE NOT is_changed
         """,
@@ -110,7 +133,7 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
         FROM (SELECT * FROM stored_lines WHERE kind_rule = -2)
         ANTI JOIN changed_keys USING (key_hash, order_id, order_line)
         UNION
-        SELECT cancels_order_id, cancels_order_line FROM latest WHERE op <> 'D' AND kind_rule = -2
+        SELECT cancels_order_id, cancels_order_line FROM latest_versions WHERE op <> 'D' AND kind_rule = -2
         """,
     )
     table(con, "recomputed_lines", query("order_lines", given))
@@ -170,7 +193,7 @@ def _add_cancelled(con: duckdb.DuckDBPyConnection) -> None:
             SELECT cancels_order_id AS order_id, cancels_order_line AS order_line FROM old_lines
             WHERE kind_rule = -2 AND is_changed
             UNION
-            SELECT cancels_order_id, cancels_order_line FROM latest WHERE kind_rule = -2
+            SELECT cancels_order_id, cancels_order_line FROM latest_versions WHERE kind_rule = -2
         )
         ANTI JOIN changed_keys USING (order_id, order_line)
         """,
@@ -186,36 +209,30 @@ def _add_cancelled(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _difference(con: duckdb.DuckDBPyConnection) -> Merge:
-    """What is another line than before, and `order_lines` of the months that hold one."""
+    """What is another line than before, and the lines of the months that hold one."""
+    compared = LINE.split(", ")
+    other = " OR ".join(f"o.{name} IS DISTINCT FROM n.{name}" for name in compared)
+    counts_otherwise = " OR ".join(f"o.{name} IS DISTINCT FROM n.{name}" for name in COUNTED.split(", "))
     table(
         con,
         "changed_lines",
         f"""
-        (SELECT {LINE} FROM old_lines EXCEPT ALL SELECT {LINE} FROM recomputed_lines)
-        UNION ALL
-        (SELECT {LINE} FROM recomputed_lines EXCEPT ALL SELECT {LINE} FROM old_lines)
+        SELECT
+            o.order_month AS old_month,
+            n.order_month AS new_month,
+            CASE WHEN o.counts_as <> 'none' AND ({counts_otherwise}) THEN o.demand_date END AS old_day,
+            CASE WHEN n.counts_as <> 'none' AND ({counts_otherwise}) THEN n.demand_date END AS new_day
+        FROM old_lines AS o
+        FULL JOIN recomputed_lines AS n
+            ON n.key_hash = o.key_hash AND n.order_id = o.order_id AND n.order_line = o.order_line
+        WHERE {other}
         """,
     )
-    months = days_in(con, "SELECT DISTINCT order_month FROM changed_lines")
-    old, new = (
-        f"SELECT {COUNTED} FROM {which} WHERE counts_as <> 'none'" for which in ("old_lines", "recomputed_lines")
-    )
-    demand_days = days_in(
-        con, f"SELECT DISTINCT demand_date FROM (({old} EXCEPT ALL {new}) UNION ALL ({new} EXCEPT ALL {old}))"
-    )
-    view(
-        con,
-        "order_lines",
-        f"""
-        SELECT s.* FROM (SELECT * FROM stored_lines WHERE {among("order_month", months)}) AS s
-        ANTI JOIN old_lines AS o USING (key_hash, order_id, order_line)
-        UNION ALL BY NAME
-        SELECT * FROM recomputed_lines WHERE {among("order_month", months)}
-        """,
-    )
+    months = days_in(con, "SELECT old_month FROM changed_lines UNION SELECT new_month FROM changed_lines")
+    demand_days = days_in(con, "SELECT old_day FROM changed_lines UNION SELECT new_day FROM changed_lines")
     keys = "(key_hash, order_id, order_line)"
     table(con, "deleted_before", f"SELECT {DELETION} FROM stored_deletions SEMI JOIN changed_keys USING {keys}")
-    table(con, "deleted_now", f"SELECT {DELETION} FROM latest WHERE op = 'D'")
+    table(con, "deleted_now", f"SELECT {DELETION} FROM latest_versions WHERE op = 'D'")
     view(
         con,
         "deleted_lines",
@@ -228,4 +245,17 @@ def _difference(con: duckdb.DuckDBPyConnection) -> Merge:
     deletions_changed = any_row(con, "(SELECT * FROM deleted_before EXCEPT SELECT * FROM deleted_now)") or any_row(
         con, "(SELECT * FROM deleted_now EXCEPT SELECT * FROM deleted_before)"
     )
-    return Merge(months, demand_days, deletions_changed, count(con, "changed_lines"))
+    return Merge(
+        {month: _merged_month(month) for month in months}, demand_days, deletions_changed, count(con, "changed_lines")
+    )
+
+
+def _merged_month(month: date) -> str:
+    """Order lines of a month, of which some changed: the stored ones but for those that were looked at, and these."""
+    of_month = f"WHERE order_month = DATE '{month}'"
+    return f"""
+        SELECT s.{LINE.replace(", ", ", s.")} FROM (SELECT * FROM stored_lines {of_month}) AS s
+        ANTI JOIN (SELECT * FROM old_lines {of_month}) AS o USING (key_hash, order_id, order_line)
+        UNION ALL
+        SELECT {LINE} FROM recomputed_lines {of_month}
+    """

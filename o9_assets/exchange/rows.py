@@ -1,55 +1,78 @@
-"""Cells as o9's rows and back: the only place where a cell gets o9's column names."""
+"""Cells as o9's rows and back: the only place where a cell gets o9's column names.
+
+Rows are written as JSON by DuckDB: the same cells give the same bytes, and a decimal keeps every digit.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+
+from o9_assets.exchange.datasets import MEASURES
 from o9_assets.planning.settings import O9
+from o9_assets.resources.o9 import ContractBroken
 
-__all__ = ["MEASURES", "chunk_id", "member_rows", "o9_row", "series_of"]
+__all__ = ["hold", "member_rows", "row_sql", "time_member"]
 
-MEASURES = ("orders_quantity", "returns_quantity", "shipments_quantity", "orders_value")
+CODES = {"item": "item_code", "location": "location_code", "channel": "channel_code", "time": "bucket_label"}
 
 
-def o9_row(cell: Mapping[str, Any], o9: O9) -> dict[str, Any]:
-    """The row that carries a cell. A cell without any measure becomes nulls, which take it away in o9."""
-    row: dict[str, Any] = {
-        o9.columns["version"]: o9.version,
-        o9.columns["item"]: cell["item_code"],
-        o9.columns["location"]: cell["location_code"],
-        o9.columns["time"]: cell["bucket_label"],
-    }
-    if "channel" in o9.columns:
-        row[o9.columns["channel"]] = cell["channel_code"]
+def row_sql(o9: O9) -> str:
+    """DuckDB expression: a cell as the JSON object that carries it. A cell without any measure becomes nulls, which
+    take it away in o9."""
+    parts = [_text("{" + json.dumps(o9.columns["version"]) + ":" + json.dumps(o9.version))]
+    for name, code in CODES.items():
+        if name in o9.columns:
+            parts += [_text("," + json.dumps(o9.columns[name]) + ":"), f"CAST(to_json({code}) AS VARCHAR)"]
     for measure, name in o9.measures.items():
-        row[name] = _number(cell[measure])
-    return row
+        # Four decimals are always there, so only zeros behind the point are cut.
+        number = f"rtrim(rtrim(CAST({measure} AS VARCHAR), '0'), '.')"
+        parts += [_text("," + json.dumps(name) + ":"), f"coalesce({number}, 'null')"]
+    return " || ".join([*parts, "'}'"])
 
 
-def _number(value: Decimal | None) -> float | int | None:
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() else float(value)
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
-def series_of(row: Mapping[str, Any], o9: O9) -> tuple[str, ...]:
-    """Identity of an o9 row among those of one version: item, location, channel (ALL where not sent), time label."""
-    channel = str(row[o9.columns["channel"]]) if "channel" in o9.columns else "ALL"
-    return (str(row[o9.columns["item"]]), str(row[o9.columns["location"]]), channel, str(row[o9.columns["time"]]))
+def hold(con: duckdb.DuckDBPyConnection, name: str, pages: Iterable[Sequence[dict[str, Any]]], o9: O9) -> None:
+    """Make the temporary table `name` of what o9 answered: item_code, location_code, channel_code, bucket_label and
+    the measures as decimal(18,4), null where o9 has none. Rows of other versions are left out.
+
+    Raises ContractBroken for a row that lacks a column, or a number that is none.
+    """
+    codes = {code: o9.columns.get(column) for column, code in CODES.items()}
+    measures = {measure: o9.measures.get(measure) for measure in MEASURES}
+    typed = ", ".join([*(f"{c} VARCHAR" for c in codes), *(f"{m} DECIMAL(18,4)" for m in measures)])
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({typed})").fetchall()
+    for page in pages:
+        try:
+            rows = [row for row in page if row[o9.columns["version"]] == o9.version]
+            texts = {
+                code: ["ALL"] * len(rows) if column is None else [row[column] for row in rows]
+                for code, column in codes.items()
+            }
+        except (KeyError, TypeError) as error:
+            raise ContractBroken(
+                f"A row that o9 holds lacks {error}.", remedy="Look at o9.columns in the settings."
+            ) from error
+        numbers = {m: [None if n is None else row.get(n) for row in rows] for m, n in measures.items()}
+        try:
+            con.register("page", pa.table({k: pa.array(v, pa.string()) for k, v in {**texts, **numbers}.items()}))
+            con.execute(f"INSERT INTO {name} SELECT * FROM page").fetchall()
+        except (pa.ArrowInvalid, pa.ArrowTypeError, duckdb.ConversionException) as error:
+            raise ContractBroken(
+                f"o9 holds what is no number or no name: {str(error).splitlines()[0]}", remedy="Look at o9.measures."
+            ) from error
+        con.unregister("page")
 
 
-def chunk_id(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Hash of a request's rows: equal content, equal id."""
-    text = json.dumps(list(rows), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def member_rows(names: Sequence[str]) -> list[dict[str, Any]]:
+def member_rows(names: Iterable[str]) -> list[dict[str, Any]]:
     """Members that have no attributes but their name."""
     return [{"Name": name} for name in names]
 

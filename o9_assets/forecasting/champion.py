@@ -30,9 +30,8 @@ def champions(rows: pd.DataFrame, chosen: Plan) -> dict[str, str]:
         return winners
     error = (known["forecast"] - known["actual"]).abs()
     table = known.assign(error=error).set_index(["unique_id", "cutoff", "ds", "method"])["error"].unstack("method")
-    methods_of = known.groupby("unique_id")["method"].agg(lambda s: tuple(sorted(set(s))))
     for uid, group in table.groupby(level="unique_id"):
-        tried = [m for m in methods_of[uid] if group[m].notna().any()]
+        tried = [str(m) for m in table.columns if group[m].notna().any()]
         # A method that failed somewhere is out: it cannot be measured on the rows of the others.
         whole = [m for m in tried if group[m].notna().all()]
         reference = chosen.reference[str(uid)]

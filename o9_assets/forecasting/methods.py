@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from o9_assets.forecasting.series import Series
 
-__all__ = ["Plan", "Setup", "cross_validate", "forecast", "plan"]
+__all__ = ["Plan", "Setup", "cross_validate", "forecast", "plan", "unvalidated_method"]
 
 SEASONAL_NAIVE, WINDOW_AVERAGE, NAIVE = "seasonal_naive", "window_average", "naive"
 MSTL_ETS, AUTO_ETS, CROSTON, TSB, LIGHTGBM = "mstl_ets", "auto_ets", "croston_sba", "tsb", "lightgbm"
+HISTORIC_AVERAGE = "historic_average"
 WINDOW_WEEKS = 8
 SPORADIC = ("intermittent", "lumpy")
 
@@ -55,6 +56,11 @@ class Plan:
     unvalidated: frozenset[str]
 
 
+def unvalidated_method(weeks: int) -> str:
+    """The method of a series that is too short to be validated: the average of what there is, at most eight weeks."""
+    return WINDOW_AVERAGE if weeks >= WINDOW_WEEKS else HISTORIC_AVERAGE
+
+
 def plan(series: Series, classes: dict[str, str], setup: Setup) -> Plan:
     """Choose methods by segment. `classes` holds the demand class by unique_id; a series that it lacks is new.
 
@@ -67,7 +73,7 @@ def plan(series: Series, classes: dict[str, str], setup: Setup) -> Plan:
         known = int(length) - setup.held_back
         if known < WINDOW_WEEKS:
             unvalidated.add(str(uid))
-            reference[str(uid)] = WINDOW_AVERAGE
+            reference[str(uid)] = unvalidated_method(int(length))
             continue
         seasonal = known >= 2 * setup.season
         reference[str(uid)] = SEASONAL_NAIVE if seasonal else WINDOW_AVERAGE
@@ -102,8 +108,16 @@ def cross_validate(series: Series, chosen: Plan, setup: Setup, progress: Progres
                 refit=True,
             )
         found.append(_long(made, method, ["cutoff"]))
-    columns = ["unique_id", "method", "cutoff", "ds", "forecast"]
-    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+    empty = pd.DataFrame(
+        {
+            "unique_id": pd.Series(dtype=str),
+            "method": pd.Series(dtype=str),
+            "cutoff": pd.Series(dtype="datetime64[ns]"),
+            "ds": pd.Series(dtype="datetime64[ns]"),
+            "forecast": pd.Series(dtype=float),
+        }
+    )
+    return pd.concat(found, ignore_index=True)[list(empty.columns)] if found else empty
 
 
 def forecast(
@@ -149,17 +163,18 @@ def _statsforecast(method: str, setup: Setup) -> Any:
     from statsforecast import StatsForecast
     from statsforecast import models as m
 
-    model = {
+    makers: dict[str, Callable[[], Any]] = {
         SEASONAL_NAIVE: lambda: m.SeasonalNaive(season_length=setup.season, alias=method),
         WINDOW_AVERAGE: lambda: m.WindowAverage(window_size=WINDOW_WEEKS, alias=method),
         NAIVE: lambda: m.Naive(alias=method),
+        HISTORIC_AVERAGE: lambda: m.HistoricAverage(alias=method),
         # Weekly seasons: MSTL with ETS on what remains is 12 times faster than a 52-season ETS, and better.
         MSTL_ETS: lambda: m.MSTL(season_length=setup.season, trend_forecaster=m.AutoETS(model="ZZN"), alias=method),
         AUTO_ETS: lambda: m.AutoETS(model="ZZN", alias=method),
         CROSTON: lambda: m.CrostonSBA(alias=method),
         TSB: lambda: m.TSB(alpha_d=0.1, alpha_p=0.1, alias=method),
-    }[method]()
-    return StatsForecast(models=[model], freq="7D", n_jobs=1, fallback_model=m.WindowAverage(window_size=1))
+    }
+    return StatsForecast(models=[makers[method]()], freq="7D", n_jobs=1, fallback_model=m.WindowAverage(window_size=1))
 
 
 def _mlforecast(setup: Setup) -> Any:
@@ -193,6 +208,6 @@ def _mlforecast(setup: Setup) -> Any:
     )
 
 
-def week_of_year(days: pd.DatetimeIndex) -> pd.Index:
+def week_of_year(days: pd.DatetimeIndex) -> Any:
     """ISO week, the yearly season that trees can split on."""
     return days.isocalendar().week.astype("int32")

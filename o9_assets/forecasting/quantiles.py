@@ -30,7 +30,7 @@ def with_quantiles(
     known = champion_rows[champion_rows["actual"].notna()]
     residual = (known["actual"] - known["forecast"]).to_numpy(dtype=float)
     by_series = {
-        uid: residual[index] for uid, index in known.reset_index(drop=True).groupby("unique_id").indices.items()
+        str(uid): residual[index] for uid, index in known.reset_index(drop=True).groupby("unique_id").indices.items()
     }
     level = predictions.groupby("unique_id")["forecast"].mean()
     pooled: dict[str, list[np.ndarray]] = {}

@@ -28,10 +28,12 @@ class Hopeless(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A readable copy of an object: UTF-8 without a byte order mark for text, as it came for Parquet."""
+    """A readable copy of an object: UTF-8 without a byte order mark for text, as it came for Parquet. With an odd number
+    of quotes, one of them is never closed."""
 
     path: Path
     has_nul: bool
+    odd_quotes: bool = False
 
 
 def make_plain(path: Path, form: Format, folder: Path) -> Plain:
@@ -55,12 +57,13 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
     target = folder / uuid.uuid4().hex
     encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
     decoder = codecs.getincrementaldecoder(encoding)()
-    has_nul, done = False, 0
+    has_nul, done, quotes = False, 0, 0
     try:
         with gzip.open(path, "rb") if zipped else path.open("rb") as source, target.open("wb") as sink:
             while block := source.read(BLOCK):
                 text = decoder.decode(block).encode()
                 has_nul = has_nul or b"\0" in text
+                quotes += text.count(form.quote.encode()) if form.quote else 0
                 sink.write(text)
                 done += len(block)
             sink.write(decoder.decode(b"", final=True).encode())
@@ -73,4 +76,4 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
         ) from error
     if target.stat().st_size == 0:
         raise Hopeless("empty_object", "it holds no text")
-    return Plain(target, has_nul)
+    return Plain(target, has_nul, quotes % 2 == 1)

@@ -11,10 +11,11 @@ LONGEST = 10_000
 """Characters of a record's original text that are kept."""
 
 
-def records(path: Path, quote: str) -> Iterator[tuple[int, int, bytes]]:
+def records(path: Path, quote: str, delimiter: str = ",") -> Iterator[tuple[int, int, bytes]]:
     """Every record as its number (the first is 1; blank lines are none), its byte offset, and its bytes without the
-    line's end. A quoted line break does not end a record; a quote that is never closed takes the rest of the file."""
-    sign = quote.encode()
+    line's end. A quoted line break does not end a record; a quote that is never closed takes the rest of the file. A quote
+    opens a value only where the value begins."""
+    sign, opening = quote.encode(), (delimiter + quote).encode()
     with path.open("rb") as source:
         number, offset, start, pending = 0, 0, 0, b""
         open_quotes = 0
@@ -23,7 +24,8 @@ def records(path: Path, quote: str) -> Iterator[tuple[int, int, bytes]]:
                 start = offset
             offset += len(line)
             pending = pending + line if pending else line
-            open_quotes += line.count(sign) if sign else 0
+            if sign and (open_quotes % 2 or line.startswith(sign) or opening in line):
+                open_quotes += line.count(sign)
             if open_quotes % 2:
                 continue
             text, pending, open_quotes = pending.rstrip(b"\r\n"), b"", 0
@@ -35,7 +37,7 @@ def records(path: Path, quote: str) -> Iterator[tuple[int, int, bytes]]:
 
 
 def wanted_records(
-    path: Path, quote: str, numbers: set[int], offsets: set[int]
+    path: Path, quote: str, delimiter: str, numbers: set[int], offsets: set[int]
 ) -> tuple[dict[int, str], dict[int, int]]:
     """Original text of the wanted record numbers and of the records that hold the wanted byte offsets, by number;
     and the number of the record that holds each wanted offset."""
@@ -43,7 +45,7 @@ def wanted_records(
     held: dict[int, int] = {}
     waiting = sorted(offsets, reverse=True)
     last = max(numbers, default=0)
-    for number, start, text in records(path, quote):
+    for number, start, text in records(path, quote, delimiter):
         end = start + len(text) + 2
         found = number in numbers
         while waiting and waiting[-1] < end:

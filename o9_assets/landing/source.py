@@ -104,13 +104,15 @@ def _jsonl(path: Path, feed: Feed) -> Source:
     ).replace("chr(31)", "'\x1f'")
     columns = feed.source_columns
     extracted = ", ".join(
-        "CASE WHEN json_valid(record) THEN json_extract_string(record, {}) END AS {}".format(
+        "json_extract_string(record, {}) AS {}".format(
             quoted('$."' + column.replace('"', '\\"') + '"'), source_alias(column)
         )
         for column in columns
     )
-    broken = "NOT coalesce(json_valid(record) AND json_type(record) = 'OBJECT', false) AS not_json"
-    sql = f"SELECT source_line, {extracted}, {broken} FROM ({lines})"
+    # A function meets broken JSON even in a branch that is not taken, so it gets an empty object instead.
+    sound = "SELECT source_line, coalesce(json_valid(record), false) AS valid, "
+    sound += f"CASE WHEN json_valid(record) THEN record ELSE '{{}}' END AS record FROM ({lines})"
+    sql = f"SELECT source_line, {extracted}, NOT valid OR json_type(record) <> 'OBJECT' AS not_json FROM ({sound})"
     return Source(sql, {c: source_alias(c) for c in columns}, {}, rejects=False)
 
 

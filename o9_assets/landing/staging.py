@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.landing.plain import Hopeless, Plain
-from o9_assets.landing.records import LONGEST, wanted_records
+from o9_assets.landing.records import LONGEST, records, wanted_records
 from o9_assets.landing.source import Source, open_source, source_alias
 from o9_assets.landing.typing_sql import fault_expression, name, typed_select, value_at_risk
 from o9_assets.planning.feeds import Feed
@@ -80,7 +81,7 @@ class Staging:
         )
         self._run(f"CREATE TEMP TABLE texts (object_no INTEGER, source_line BIGINT, not_json BOOLEAN, {texts})")
 
-    def _run(self, sql: str) -> list[tuple[object, ...]]:
+    def _run(self, sql: str) -> list[Any]:
         return self._con.execute(sql).fetchall()
 
     # Reading
@@ -99,17 +100,19 @@ class Staging:
                 listed = ", ".join(source.available.get(c, "NULL") for c in self.feed.source_columns)
                 not_json = "not_json" if self.feed.format.type == "jsonl" else "false"
                 target, sql = "texts", f"SELECT {number}, source_line, {not_json}, {listed} FROM ({source.sql})"
-                [(entry.parsed,)] = self._run(f"INSERT INTO texts {sql}")  # type: ignore[list-item]
+                [(entry.parsed,)] = self._run(f"INSERT INTO texts {sql}")
             else:
                 target = "staged"
                 select = self._judged(source, plain.has_nul, f"SELECT {number} AS object_no, * FROM ({source.sql})")
-                [(entry.parsed,)] = self._run(f"INSERT INTO staged {select}")  # type: ignore[list-item]
+                [(entry.parsed,)] = self._run(f"INSERT INTO staged {select}")
         except duckdb.Error as error:
             self._run(f"DELETE FROM {target} WHERE object_no = {number}")
             raise Hopeless("unreadable", str(error).splitlines()[0][:500]) from error
         self._entries.append(entry)
         if source.rejects:
             self._take_rejects(entry, plain, target, number)
+            if plain.odd_quotes:
+                self._take_last(entry, plain)
         self.rows += entry.parsed
 
     def set_aside(self, found: LandedObject, known_at: datetime, hopeless: Hopeless) -> None:
@@ -157,10 +160,12 @@ class Staging:
         if not found:
             return
         entry.unparsed = len(found)
-        _, held = wanted_records(plain.path, self.feed.format.quote, set(), {int(str(row[0])) for row in found})
+        _, held = wanted_records(
+            plain.path, self.feed.format.quote, self.feed.format.delimiter, set(), {row[0] for row in found}
+        )
         for offset, kind, message in found:
-            reason, detail = REASONS.get(str(kind), ("broken_record", "the record cannot be parsed"))
-            line = held.get(int(str(offset)))
+            reason, detail = REASONS.get(kind, ("broken_record", "the record cannot be parsed"))
+            line = held.get(offset)
             entry.faults.append(Fault(line, reason, None, f"{detail} ({message})"[:500]))
         if self.feed.line_numbers:
             # The j-th rejected record is number r: sound rows numbered above r - j by the parser come after it.
@@ -169,6 +174,17 @@ class Staging:
                 f"UPDATE {table} SET source_line = source_line + "
                 f"len(list_filter({steps}, lambda step: step < source_line)) WHERE object_no = {number}"
             )
+
+    def _take_last(self, entry: Entry, plain: Plain) -> None:
+        """A quote that is never closed swallows the end of the object, and the parser may pass over it in silence."""
+        last, text = 0, b""
+        for last, _, text in records(plain.path, self.feed.format.quote, self.feed.format.delimiter):  # noqa: B007 - the last one is wanted
+            pass
+        if last - 1 > entry.parsed + entry.unparsed:
+            reason, detail = REASONS["UNQUOTED VALUE"]
+            line = last if self.feed.line_numbers else None
+            entry.faults.append(Fault(line, reason, None, detail, text=text.decode("utf-8", "replace")[:LONGEST]))
+            entry.unparsed += 1
 
     # What came of it
 
@@ -179,14 +195,14 @@ class Staging:
             "SELECT object_no, source_line, fault, at_risk, original FROM staged WHERE fault IS NOT NULL "
             "ORDER BY object_no, source_line"
         )
-        for number, line, (reason, column, detail), at_risk, original in bad:  # type: ignore[misc]
-            fault = Fault(line or None, reason, column, detail, at_risk, original)  # type: ignore[has-type]
-            self._entries[number].faults.append(fault)  # type: ignore[has-type]
+        for number, line, (reason, column, detail), at_risk, original in bad:
+            fault = Fault(line or None, reason, column, detail, at_risk, original)
+            self._entries[number].faults.append(fault)
         for entry in self._entries:
             wanted = {fault.line for fault in entry.faults if fault.line is not None and fault.text is None}
             if wanted and entry.plain is not None:
                 quote = self.feed.format.quote if self.feed.format.type == "csv" else ""
-                texts, _ = wanted_records(entry.plain.path, quote, wanted, set())
+                texts, _ = wanted_records(entry.plain.path, quote, self.feed.format.delimiter, wanted, set())
                 for fault in entry.faults:
                     fault.text = fault.text or texts.get(fault.line or 0)
 

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["Bucket", "Calendar", "split"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October")
+MONTHS: tuple[str, ...] = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+)
 MONTHS += ("November", "December")
 DAY = timedelta(days=1)
 

@@ -56,7 +56,7 @@ class Model(BaseModel):
 
 def suggest(word: str, among: Iterator[str] | list[str] | tuple[str, ...]) -> str:
     """` – did you mean x?`, or nothing where no word is near."""
-    near = difflib.get_close_matches(word, list(among), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(among), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -124,7 +124,7 @@ class ColumnMapping(Model):
     value: str | None = Field(None, description="A constant instead of a source column")
     position_within: str | None = Field(
         None,
-        description="The record's position, from 1, among its object's records with the same value of this source column",
+        description="Position, from 1, among the object's records with the same value of this source column",
     )
     apply: tuple[Transformation, ...] = Field((), description="trim, upper, lower, digits, strip_zeros, in this order")
     strip_suffix: str = Field("", description="Taken off the end where it is there, such as .0")

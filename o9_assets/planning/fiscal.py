@@ -34,7 +34,7 @@ class FiscalMonth:
 
 
 class FiscalYears:
-    """Fiscal years by rule. `week_start` is 0 for Monday; a year has the name of the calendar year it ends or starts in."""
+    """Fiscal years by rule. `week_start` is 0 for Monday; a year is named after the one it ends or starts in."""
 
     def __init__(
         self,
@@ -69,9 +69,9 @@ class FiscalYears:
     def _months(self, closing_year: int) -> tuple[FiscalMonth, ...]:
         start, year_end = self.year_end(closing_year - 1) + timedelta(days=1), self.year_end(closing_year)
         # A year that ends in December has one name only.
+        months: list[FiscalMonth] = []
         name = closing_year + (self._shift if self._end_month != 12 or start.year != year_end.year else 0)
         if self._pattern == "calendar":
-            months = []
             for number in range(1, 13):
                 end = date(start.year, start.month, std.monthrange(start.year, start.month)[1])
                 first_week = (start - months[0].start).days // 7 + 1 if months else 1
@@ -80,7 +80,7 @@ class FiscalYears:
             return tuple(months)
         lengths = [int(n) for n in self._pattern.split("-")] * 4
         lengths[-1] += self.weeks_in(closing_year) - 52
-        months, week = [], 1
+        week = 1
         for number, weeks in enumerate(lengths, start=1):
             end = start + timedelta(days=7 * weeks - 1)
             months.append(FiscalMonth(name, number, start, end, week))

@@ -49,7 +49,7 @@ def from_environment(name: str) -> Callable[[], str]:
 class ClockResource(dg.ConfigurableResource[None]):
     """What time it is; fixed in tests and when history is loaded as it was known."""
 
-    fixed_at: str | None = Field(None, description="A fixed moment (ISO, UTC) instead of now")
+    fixed_at: str | None = Field(default=None, description="A fixed moment (ISO, UTC) instead of now")
 
     def now(self) -> datetime:
         """The present in UTC, microseconds, without a zone."""
@@ -61,8 +61,8 @@ class ClockResource(dg.ConfigurableResource[None]):
 class EngineResource(dg.ConfigurableResource[None]):
     """DuckDB: the engine that the set-based steps run on."""
 
-    memory_limit: str = Field("2GB", description="Beyond it, DuckDB spills to `temp_dir`")
-    temp_dir: str | None = Field(None, description="Folder for spills")
+    memory_limit: str = Field(default="2GB", description="Beyond it, DuckDB spills to `temp_dir`")
+    temp_dir: str | None = Field(default=None, description="Folder for spills")
 
     def open(self) -> "Engine":
         from o9_assets.resources.engine import Engine
@@ -75,7 +75,7 @@ class LakeResource(dg.ConfigurableResource[None]):
 
     kind: Literal["folder", "glue"] = "folder"
     location: str = Field(description="Folder of the lake, or s3://bucket/prefix")
-    database_prefix: str = Field("", description="Put before every Glue database name")
+    database_prefix: str = Field(default="", description="Put before every Glue database name")
 
     def open(self) -> "Lake":
         from o9_assets.resources.lake import Lake
@@ -90,7 +90,9 @@ class ZoneResource(dg.ConfigurableResource[None]):
 
     kind: Literal["folder", "s3"] = "folder"
     location: str = Field(description="Folder, or s3://bucket/prefix")
-    settle_seconds: float = Field(2, description="An object changed within so many seconds is still being written")
+    settle_seconds: float = Field(
+        default=2, description="An object changed within so many seconds is still being written"
+    )
 
     def open(self) -> "LandingZone":
         from o9_assets.resources.landing_zone import FolderZone, S3Zone
@@ -108,8 +110,8 @@ class O9Resource(dg.ConfigurableResource[None]):
 
     kind: Literal["in_process", "http"] = "in_process"
     location: str = Field(description="o9's base URL, or the file that holds the in-process o9's state")
-    outbound: str = Field("", description="Folder into which the in-process o9 drops its files")
-    profile: str = Field("platform", description="Contract profile")
+    outbound: str = Field(default="", description="Folder into which the in-process o9 drops its files")
+    profile: str = Field(default="platform", description="Contract profile")
 
     def open(self, settings: "Settings") -> "O9Client":
         """A client for the settings' model; use it as a context manager."""
@@ -117,16 +119,11 @@ class O9Resource(dg.ConfigurableResource[None]):
 
         profile = load_profile(self.profile)
         if self.kind == "http":
-            return O9Client(profile, self.location, from_environment("O9_API_KEY"), model=settings.o9.model)
+            return O9Client(profile, self.location, lambda name: from_environment(name)(), model=settings.o9.model)
         from o9_assets.deployment import in_process_o9
 
-        return O9Client(
-            profile,
-            "http://o9.in-process",
-            lambda: "sandbox",
-            model=settings.o9.model,
-            transport=in_process_o9(Path(self.location), Path(self.outbound)),
-        )
+        transport, secret = in_process_o9(Path(self.location), Path(self.outbound))
+        return O9Client(profile, "http://o9.in-process", secret, model=settings.o9.model, transport=transport)
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):

@@ -15,7 +15,7 @@ __all__ = ["Engine"]
 
 @dataclass(frozen=True)
 class Engine:
-    """Makes DuckDB connections. `memory_limit` is DuckDB's own, beyond which it spills; `threads` None is every core."""
+    """Makes DuckDB connections. Beyond `memory_limit` DuckDB spills; `threads` None is every core."""
 
     memory_limit: str = "2GB"
     threads: int | None = None

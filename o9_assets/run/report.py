@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from o9_assets.deployment import Deployment
 
 __all__ = ["report"]
@@ -28,8 +30,8 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         lake.view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
         lake.view(con, "predictions", PREDICTIONS, where=equal("cycle", cycle))
 
-        def rows(sql: str) -> list[tuple[object, ...]]:
-            return con.execute(sql).fetchall()
+        def rows(sql: str) -> list[Any]:
+            return list(con.execute(sql).fetchall())
 
         lines = ["", f"{deployment.settings.company}, cycle {cycle}, in {seconds:.0f} s", "", "What came in"]
         for feed, objects, landed, accepted, aside, whole in rows(

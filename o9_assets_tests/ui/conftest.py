@@ -57,13 +57,16 @@ def webserver(company_home: Path) -> Iterator[str]:
     port = free_port()
     environment = {**os.environ, "DAGSTER_HOME": str(company_home)}
     log = (company_home / "webserver.log").open("wb")
-    with log, subprocess.Popen(
-        [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", "workspace.yaml"],
-        cwd=company_home,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    ) as server:
+    with (
+        log,
+        subprocess.Popen(
+            [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", "workspace.yaml"],
+            cwd=company_home,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as server,
+    ):
         try:
             wait_for(f"http://127.0.0.1:{port}/server_info", server, 90)
             yield f"http://127.0.0.1:{port}"

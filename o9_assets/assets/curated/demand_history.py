@@ -26,6 +26,7 @@ from o9_assets.assets.curated.inputs import (
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.locations import LOCATIONS
 from o9_assets.assets.curated.order_lines import ALL_DAYS, ORDER_LINES, TOUCHED
+from o9_assets.assets.curated.parts import in_parts
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
@@ -138,8 +139,7 @@ def make(
             con, settings, known_of(lake, settings, "erp_orders"), known_of(lake, settings, "erp_shipments")
         )
         if rebuild:
-            pure.build(con, given)
-            rows = con.sql("SELECT * FROM demand_history")
+            rows = in_parts(con, pure.build(con, given).values(), "stored_history")
             lake.overwrite(DEMAND_HISTORY, rows, everything(), marks=new_marks, based_on=base)
             keep_factors(con, lake, DEMAND_HISTORY.name)
             return Made()
@@ -147,11 +147,11 @@ def make(
         con.execute("CREATE TEMP TABLE order_days AS SELECT unnest($1::DATE[]) AS date", [order_days])
         refreshed = pure.refresh(con, given, items_changed=marks.get("items.snapshot") != new_marks["items.snapshot"])
         if refreshed.months or any(marks.get(key) != value for key, value in new_marks.items()):
-            rows = con.sql("SELECT * FROM demand_history")
+            rows = in_parts(con, refreshed.months.values(), "stored_history")
             where = isin("month_start", refreshed.months)
             lake.overwrite(DEMAND_HISTORY, rows, where, marks=new_marks, based_on=base)
         keep_factors(con, lake, DEMAND_HISTORY.name)
-    return Made(refreshed.buckets, refreshed.months)
+    return Made(refreshed.buckets, list(refreshed.months))
 
 
 def register_calendar(

@@ -14,6 +14,7 @@ from pydantic import Field
 from o9_assets.assets.curated import order_line_checks
 from o9_assets.assets.curated.inputs import feed_view, fingerprint, log_settings, raw_deps, session
 from o9_assets.assets.curated.items import ITEMS
+from o9_assets.assets.curated.parts import in_parts
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
@@ -114,10 +115,12 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
         lake.view(con, "items", ITEMS)
         if rebuild:
             feed_view(con, lake, settings, "erp_orders", "accepted_orders")
-            pure.build(con, given)
+            months = pure.build(con, given)
+            lake.view(con, "stored_lines", ORDER_LINES)
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything())
             new_marks[f"{TOUCHED}{run}"] = ALL_DAYS
-            lake.overwrite(ORDER_LINES, con.view("order_lines"), everything(), marks=new_marks, based_on=base)
+            rows = in_parts(con, months.values(), "stored_lines")
+            lake.overwrite(ORDER_LINES, rows, everything(), marks=new_marks, based_on=base)
             _keep_factors(con, lake)
             return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
         _changes(con, lake, settings, changes.replaced_objects, int(marks["erp_orders.seq"]))
@@ -131,9 +134,10 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             new_marks[f"{TOUCHED}{run}"] = ",".join(day.isoformat() for day in merge.demand_days)
         if merge.months or new_marks["erp_orders.seq"] != marks["erp_orders.seq"]:
             where = isin("order_month", merge.months)
-            lake.overwrite(ORDER_LINES, con.view("order_lines"), where, marks=new_marks, based_on=base)
+            rows = in_parts(con, merge.months.values(), "stored_lines")
+            lake.overwrite(ORDER_LINES, rows, where, marks=new_marks, based_on=base)
         _keep_factors(con, lake)
-    return Made(False, merge.months, merge.demand_days, merge.lines_changed)
+    return Made(False, list(merge.months), merge.demand_days, merge.lines_changed)
 
 
 def _changes(

@@ -61,8 +61,8 @@ def build(settings: Settings) -> list[Any]:
         )
         seasonal = sum(method == "seasonal_naive" for method in chosen.reference.values())
         season = (
-            f"{seasonal:,} of {len(chosen.reference):,} series reach two seasons of {setup.season} weeks before the first "
-            "origin; the others are measured against the average of the last eight weeks"
+            f"{seasonal:,} of {len(chosen.reference):,} series reach two seasons of {setup.season} weeks before the "
+            "first origin; the others are measured against the average of the last eight weeks"
         )
         return dg.MaterializeResult(
             metadata={
@@ -107,12 +107,11 @@ def build(settings: Settings) -> list[Any]:
 
 def _rows(cycle: str, rows: Any, keys: Any, winners: dict[str, str], reference: dict[str, str]) -> Any:
     """The backtest as the dataset declares it, sorted."""
+    import pandas as pd
     import pyarrow as pa
 
     table = rows.merge(keys, on="unique_id").sort_values(["unique_id", "method", "cutoff", "ds"])
-    origin = table["cutoff"] + (table["ds"] - table["cutoff"]).groupby([table["unique_id"], table["cutoff"]]).transform(
-        "min"
-    )
+    origin = table["cutoff"] + pd.Timedelta(days=7)
     uid, method = table["unique_id"], table["method"]
     columns = {
         "cycle": [cycle] * len(table),

@@ -53,7 +53,7 @@ def build(settings: Settings) -> list[Any]:
     ) -> dg.MaterializeResult:
         from o9_assets.assets.forecast.inputs import read_inputs, setup_of
         from o9_assets.forecasting import accuracy
-        from o9_assets.forecasting.methods import forecast
+        from o9_assets.forecasting.methods import forecast, unvalidated_method
         from o9_assets.forecasting.quantiles import with_quantiles
         from o9_assets.resources.lake import equal
 
@@ -62,8 +62,8 @@ def build(settings: Settings) -> list[Any]:
         tested = _champion_rows(room, cycle)
         methods: dict[str, list[str]] = {}
         winner = dict(zip(tested["unique_id"], tested["method"], strict=True))
-        for uid in given.series.keys["unique_id"]:
-            methods.setdefault(winner.get(uid, "window_average"), []).append(uid)
+        for uid, weeks in given.series.lengths.items():
+            methods.setdefault(winner.get(uid) or unvalidated_method(weeks), []).append(str(uid))
         chosen = {method: tuple(ids) for method, ids in sorted(methods.items())}
         made = forecast(given.series, chosen, setup, given.promotions, context.log.info)
         banded = with_quantiles(made, tested, given.classes, QUANTILES)

@@ -3,7 +3,6 @@
 The file is taken in like any other source (raw/o9_plan); this asset only asks for it and sees that it came.
 """
 
-import time
 from datetime import date
 from typing import Any
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlparse
 
 from o9_assets.dataset import Dataset
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
-    Rows = pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
+    Rows: TypeAlias = pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
 
 __all__ = ["Rows", "local_path", "write"]
 
@@ -80,7 +80,7 @@ def _write(table: Table, dataset: Dataset, rows: duckdb.DuckDBPyRelation) -> lis
 def _copy(table: Table, dataset: Dataset, rows: duckdb.DuckDBPyRelation, folder: Path) -> list[Path]:
     """The files that DuckDB wrote into `folder`, without those that hold no row."""
     ids = {field.name: field.field_id for field in table.schema().fields}
-    options: dict[str, object] = {"field_ids": ids, "compression": "zstd", "filename_pattern": "{uuid}"}
+    options: dict[str, Any] = {"field_ids": ids, "compression": "zstd", "filename_pattern": "{uuid}"}
     if dataset.partition_by:
         options |= {"partition_by": list(dataset.partition_by), "write_partition_columns": True}
     else:

@@ -59,10 +59,10 @@ def _compact(lake: Lake, dataset: Dataset) -> tuple[int, int]:
 
     table = lake.ensure(dataset).refresh()
     base = lake.snapshot_id(dataset)
-    groups: dict[object, list[DataFile]] = {}
+    groups: dict[str, list[DataFile]] = {}
     for task in table.scan().plan_files():
         if task.file.file_size_in_bytes < SMALL_BYTES and not task.delete_files:
-            groups.setdefault(tuple(task.file.partition), []).append(task.file)
+            groups.setdefault(str(task.file.partition), []).append(task.file)
     gone, new = [], []
     for group in groups.values():
         if len(group) < ENOUGH_SMALL_FILES:
@@ -144,7 +144,7 @@ def _listed(table: Table) -> Iterator[tuple[str, int, datetime]]:
     io = table.io
     if not isinstance(io, PyArrowFileIO):
         raise TypeError(f"the lake lists through PyArrowFileIO, not {type(io).__name__}")
-    scheme, netloc, path = io.parse_location(table.location())
-    for info in io.fs_by_scheme(scheme, netloc).get_file_info(FileSelector(path, recursive=True)):
+    scheme, netloc, prefix = io.parse_location(table.location())
+    for info in io.fs_by_scheme(scheme, netloc).get_file_info(FileSelector(prefix, recursive=True)):
         if info.type is FileType.File:
             yield f"{scheme}://{info.path}", info.size, info.mtime

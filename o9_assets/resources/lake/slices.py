@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyiceberg.expressions import BooleanExpression
 
+# The pydantic plugin of mypy does not see pyiceberg's own constructors; `_made` calls them.
+
 __all__ = ["all_of", "at_least", "at_most", "equal", "everything", "isin", "to_sql"]
 
 
@@ -22,7 +24,7 @@ def everything() -> BooleanExpression:
 def equal(column: str, value: Any) -> BooleanExpression:
     from pyiceberg.expressions import EqualTo
 
-    return EqualTo(column, _plain(value))
+    return _made(EqualTo, column, _plain(value))
 
 
 def isin(column: str, values: Iterable[Any]) -> BooleanExpression:
@@ -30,19 +32,19 @@ def isin(column: str, values: Iterable[Any]) -> BooleanExpression:
     from pyiceberg.expressions import AlwaysFalse, In
 
     plain = {_plain(value) for value in values}
-    return In(column, plain) if plain else AlwaysFalse()
+    return _made(In, column, plain) if plain else AlwaysFalse()
 
 
 def at_least(column: str, value: Any) -> BooleanExpression:
     from pyiceberg.expressions import GreaterThanOrEqual
 
-    return GreaterThanOrEqual(column, _plain(value))
+    return _made(GreaterThanOrEqual, column, _plain(value))
 
 
 def at_most(column: str, value: Any) -> BooleanExpression:
     from pyiceberg.expressions import LessThanOrEqual
 
-    return LessThanOrEqual(column, _plain(value))
+    return _made(LessThanOrEqual, column, _plain(value))
 
 
 def all_of(*conditions: BooleanExpression) -> BooleanExpression:
@@ -54,11 +56,20 @@ def all_of(*conditions: BooleanExpression) -> BooleanExpression:
     return found
 
 
+def _made(kind: Any, column: str, value: Any) -> BooleanExpression:
+    made: BooleanExpression = kind(column, value)
+    return made
+
+
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 
-def to_sql(condition: BooleanExpression) -> str:
+def _name(term: Any) -> str:
+    return str(term.name)
+
+
+def to_sql(condition: Any) -> str:
     """The condition as SQL that DuckDB reads. Raises TypeError for what this module does not make."""
     from pyiceberg import expressions as e
 
@@ -75,11 +86,11 @@ def to_sql(condition: BooleanExpression) -> str:
         case e.And(left=left, right=right):
             return f"({to_sql(left)} AND {to_sql(right)})"
         case e.In(term=term, literals=literals):
-            return f'"{term.name}" IN ({", ".join(sorted(quoted(v.value) for v in literals))})'
+            return f'"{_name(term)}" IN ({", ".join(sorted(quoted(v.value) for v in literals))})'
         case e.EqualTo(term=term, literal=literal):
-            return f'"{term.name}" = {quoted(literal.value)}'
+            return f'"{_name(term)}" = {quoted(literal.value)}'
         case e.GreaterThanOrEqual(term=term, literal=literal):
-            return f'"{term.name}" >= {quoted(literal.value)}'
+            return f'"{_name(term)}" >= {quoted(literal.value)}'
         case e.LessThanOrEqual(term=term, literal=literal):
-            return f'"{term.name}" <= {quoted(literal.value)}'
+            return f'"{_name(term)}" <= {quoted(literal.value)}'
     raise TypeError(f"{condition!r} is no slice that this room makes")

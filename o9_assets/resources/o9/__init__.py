@@ -1,10 +1,19 @@
 """o9's edge: contract profiles, the client, and its errors. o9's own names live here and in the settings only."""
 
-from o9_assets.resources.o9.client import O9Client, Receipt
-from o9_assets.resources.o9.errors import ContractBroken, Denied, O9Error, RejectedRows, Throttled, Unavailable
+from o9_assets.resources.o9.client import Batch, O9Client, Receipt
+from o9_assets.resources.o9.errors import (
+    ContractBroken,
+    Denied,
+    O9Error,
+    RejectedRows,
+    Throttled,
+    Unavailable,
+    Unconfirmed,
+)
 from o9_assets.resources.o9.profile import Profile, load_profile
 
 __all__ = [
+    "Batch",
     "ContractBroken",
     "Denied",
     "O9Client",
@@ -14,5 +23,6 @@ __all__ = [
     "RejectedRows",
     "Throttled",
     "Unavailable",
+    "Unconfirmed",
     "load_profile",
 ]

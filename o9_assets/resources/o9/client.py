@@ -1,28 +1,46 @@
-"""The o9 client: members, facts and pipelines over HTTP, as a contract profile says.
+"""The o9 client: members, facts, queries and pipelines over HTTP, as a contract profile says.
 
 It keeps connections, bounds how many requests are under way, retries what may pass with back-off and jitter (and obeys
-Retry-After), reads page by page, and never shows its key. It is used from ordinary code; httpx works underneath on an
+Retry-After), reads page by page, and never shows a secret. It is used from ordinary code; httpx works underneath on an
 event loop of its own, which is what lets the in-process o9 be called without a network.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
-import random
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import httpx
 
-from o9_assets.resources.o9.errors import ContractBroken, Denied, Throttled, Unavailable
+from o9_assets.resources.o9.calls import Answer, Caller, field
+from o9_assets.resources.o9.errors import ContractBroken, O9Error, RejectedRows, Unconfirmed
 from o9_assets.resources.o9.profile import Profile
 
-__all__ = ["O9Client", "Receipt"]
+__all__ = ["Batch", "O9Client", "Receipt"]
 
 Row = dict[str, Any]
+URL_ROOM = 4_000
+"""Characters of names in one request's filter; longer URLs are cut or refused on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows for one request: a JSON array as it goes out, how many they are, and their content's hash."""
+
+    batch_id: str
+    rows: bytes
+    count: int
+
+    @classmethod
+    def of(cls, rows: bytes, count: int) -> Batch:
+        """A batch under its content's hash: equal content, equal id."""
+        return cls(hashlib.sha256(rows).hexdigest(), rows, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,177 +54,215 @@ class Receipt:
 
 
 class O9Client:
-    """Use as a context manager. `key` is called when a request is made, and its answer kept nowhere."""
+    """Use as a context manager. `secret` gives a secret by its name when a request is made; it is kept nowhere."""
 
     def __init__(
         self,
         profile: Profile,
         base_url: str,
-        key: Callable[[], str],
+        secret: Callable[[str], str],
         *,
         model: str,
         transport: httpx.AsyncBaseTransport | None = None,
-        sleep: Callable[[float], Any] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.profile = profile
+        self.base_url = base_url
         self._model = model
-        self._base_url = base_url
-        self._key = key
+        self._secret = secret
         self._transport = transport
-        self._sleep = sleep
-        self._failures = 0
-        self._jitter = random.Random()  # noqa: S311 - jitter, not a secret
+        self._sleep, self._clock = sleep, clock
 
     def __repr__(self) -> str:
-        return f"O9Client({self.profile.name!r}, {self._base_url!r})"
+        return f"O9Client({self.profile.name!r}, {self.base_url!r})"
 
     def __enter__(self) -> O9Client:
         self._runner = asyncio.Runner()
+        limits = httpx.Limits(max_connections=self.profile.concurrent_requests)
         self._http = httpx.AsyncClient(
-            base_url=self._base_url, timeout=self.profile.timeout_seconds, transport=self._transport
+            base_url=self.base_url, timeout=self.profile.timeout_seconds, transport=self._transport, limits=limits
         )
+        self._caller = Caller(self._http, self.profile, self._secret, sleep=self._sleep, clock=self._clock)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._runner.run(self._http.aclose())
         self._runner.close()
 
-    # What it does
+    # Members
 
-    def members(self, dimension: str) -> set[str]:
-        """Names of a dimension's members."""
+    def members(self, dimension: str, names: Collection[str] | None = None) -> set[str]:
+        """Names of a dimension's members; with `names`, those of them that o9 has."""
         path = self._path(self.profile.paths.members, dimension=dimension)
-        return {str(row["Name"]) for page in self._pages(path, []) for row in page}
+        if names is None:
+            return {str(field(row, "Name")) for page in self._pages(path, []) for row in page}
+        found: set[str] = set()
+        for some in _by_length(sorted(names), URL_ROOM):
+            pages = self._pages(path, [{"AttributeName": "Name", "Values": some}])
+            found |= {str(field(row, "Name")) for page in pages for row in page}
+        return found & set(names)
 
     def create_members(self, dimension: str, members: Sequence[Row]) -> int:
         """Create members, given as rows with Name and attributes; returns how many o9 took."""
         path = self._path(self.profile.paths.members, dimension=dimension)
         size, taken = self.profile.batch_size, 0
         for start in range(0, len(members), size):
-            batch = list(members[start : start + size])
-            answer, _ = self._runner.run(self._request("POST", path, body={"Data": batch}))
-            taken += int(self._field(answer, "Accepted"))
+            answer = self._call("POST", path, body={"Data": list(members[start : start + size])})
+            taken += int(field(answer.body, "Accepted"))
         return taken
 
-    def facts(self, measure_group: str, *, first: date | None = None, last: date | None = None) -> Iterator[list[Row]]:
-        """Pages of facts; `first` and `last` bound the days on which the buckets begin."""
+    # Facts
+
+    def facts(
+        self,
+        measure_group: str,
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        values: dict[str, Sequence[str]] | None = None,
+    ) -> Iterator[list[Row]]:
+        """Pages of facts, numbers as their text. `first` and `last` bound the days on which the buckets begin, both
+        included; `values` bounds columns such as Item.[Item] to members."""
         filters: list[Row] = []
         if first is not None or last is not None:
             ranges = [{"op": op, "value": day.isoformat()} for op, day in ((">=", first), ("<=", last)) if day]
-            filters = [{"AttributeName": "StartDate", "DateRanges": ranges, "DimensionName": "Time"}]
+            filters.append({"AttributeName": "StartDate", "DateRanges": ranges, "DimensionName": "Time"})
+        for column, members in (values or {}).items():
+            dimension, _, attribute = column.partition(".[")
+            filters.append(
+                {"AttributeName": attribute.rstrip("]"), "Values": list(members), "DimensionName": dimension}
+            )
         return self._pages(self._path(self.profile.paths.facts, measure_group=measure_group), filters)
 
-    def send_facts(self, measure_group: str, batches: Sequence[tuple[str, list[Row]]]) -> list[Receipt]:
-        """Send batches of rows, each under its content's hash, a bounded number at a time; receipts in their order."""
+    def send_facts(self, measure_group: str, batches: Sequence[Batch]) -> list[Receipt | O9Error]:
+        """Send batches, a bounded number at a time. For each, in their order, o9's receipt or what went wrong.
+
+        A batch is never sent twice: where its answer was lost there is Unconfirmed in its place, where o9 refuses it as
+        a whole RejectedRows. After any other error no further request begins, and what was not sent gets that error.
+        """
         path = self._path(self.profile.paths.facts, measure_group=measure_group)
+        stop: list[O9Error] = []
 
-        async def send() -> list[Receipt]:
+        async def one(batch: Batch, gate: asyncio.Semaphore) -> Receipt | O9Error:
+            async with gate:
+                if stop:
+                    return stop[0]
+                content = b'{"BatchId":"%s","Data":%s}' % (batch.batch_id.encode(), batch.rows)
+                try:
+                    return _receipt(await self._caller.call("POST", path, content=content, writes_facts=True), batch)
+                except O9Error as error:
+                    if not isinstance(error, RejectedRows | Unconfirmed):
+                        stop.append(error)
+                    return error
+
+        async def send() -> list[Receipt | O9Error]:
             gate = asyncio.Semaphore(self.profile.concurrent_requests)
-
-            async def one(batch_id: str, rows: list[Row]) -> Receipt:
-                async with gate:
-                    answer, attempts = await self._request("POST", path, body={"BatchId": batch_id, "Data": rows})
-                rejected = tuple((int(r["Row"]), str(r["Reason"])) for r in answer.get("Rejected", []))
-                accepted = int(self._field(answer, "Accepted"))
-                if accepted + len(rejected) != len(rows):
-                    raise ContractBroken(
-                        f"o9 was sent {len(rows)} rows and speaks of {accepted} accepted and {len(rejected)} rejected.",
-                        remedy="Look at the profile; nothing is taken as delivered.",
-                    )
-                return Receipt(str(self._field(answer, "ReceiptId")), accepted, rejected, attempts)
-
-            return await asyncio.gather(*(one(batch_id, rows) for batch_id, rows in batches))
+            return await asyncio.gather(*(one(batch, gate) for batch in batches))
 
         return self._runner.run(send())
+
+    def query(self, text: str) -> list[Row]:
+        """Rows of an IBPL query, under `Dimension.[Attribute]` and the bare names of measures; numbers as text."""
+        answer = self._call("POST", self._path(self.profile.paths.query), body={"Query": text}).body
+        names = [
+            f"{meta['DimensionName']}.[{meta['AttributeName']}]" if "DimensionName" in meta else str(meta["Name"])
+            for meta in field(answer, "Meta")
+        ]
+        return [
+            {name: _value(row.get(f"C{place}")) for place, name in enumerate(names)} for row in field(answer, "Data")
+        ]
+
+    # Pipelines
 
     def start_pipeline(self, pipeline: str, parameters: Row) -> str:
         """Start an o9 pipeline; returns the run's number."""
         body = {"TenantId": self.profile.tenant, "PipelineId": pipeline, "Parameters": parameters}
-        answer, _ = self._runner.run(self._request("POST", self._path(self.profile.paths.pipeline), body=body))
-        return str(self._field(answer, "RunId"))
+        return str(field(self._call("POST", self._path(self.profile.paths.pipeline), body=body).body, "RunId"))
+
+    def pipeline_status(self, run: str) -> str | None:
+        """Running, Succeeded or Failed; None where the profile has no path for it."""
+        if self.profile.paths.pipeline_status is None:
+            return None
+        answer = self._call("GET", self._path(self.profile.paths.pipeline_status, run=run))
+        return str(field(answer.body, "Status"))
 
     # How it does it
 
+    def _call(self, method: str, path: str, **parts: Any) -> Answer:
+        return self._runner.run(self._caller.call(method, path, **parts))
+
     def _path(self, template: str, **names: str) -> str:
-        return template.format(model=self._model, tenant=self.profile.tenant, **names)
+        quoted = {name: _segment(value) for name, value in names.items()}
+        return template.format(model=_segment(self._model), tenant=_segment(self.profile.tenant), **quoted)
 
     def _pages(self, path: str, filters: list[Row]) -> Iterator[list[Row]]:
+        """Pages until one has no Cursor. A page that fails, repeats or comes empty with a Cursor ends the read."""
         query: dict[str, str] = {"size": str(self.profile.page_size)}
         if filters:
             query["filters"] = json.dumps(filters, separators=(",", ":"))
-        seen: set[str] = set()
-        while True:
-            answer, _ = self._runner.run(self._request("GET", path, query=query))
-            data = self._field(answer, "Data")
-            if not isinstance(data, dict) or len(data) != 1:
+        cursors: set[str] = set()
+        before: list[Row] | None = None
+        for _ in range(self.profile.limits.pages):
+            answer = self._call("GET", path, query=query).body
+            data = field(answer, "Data")
+            if not isinstance(data, dict) or len(data) != 1 or not isinstance(page := next(iter(data.values())), list):
                 raise ContractBroken(f"{path}: Data holds no single resource.", remedy="Look at the profile's paths.")
-            yield next(iter(data.values()))
             cursor = answer.get("Cursor")
+            if page and page == before:
+                raise ContractBroken(f"{path}: the same page came twice in a row.", remedy="The read was stopped.")
+            if cursor is not None and (cursor in cursors or not page):
+                what = "came twice" if page else "came with an empty page"
+                raise ContractBroken(f"{path}: the cursor {cursor!r} {what}.", remedy="The read was stopped.")
+            yield page
             if cursor is None:
                 return
-            if cursor in seen:
-                raise ContractBroken(f"{path}: the cursor {cursor!r} came twice.", remedy="The read was stopped.")
-            seen.add(cursor)
+            before = page
+            cursors.add(cursor)
             query["cursor"] = str(cursor)
-
-    @staticmethod
-    def _field(answer: Row, name: str) -> Any:
-        if name not in answer:
-            raise ContractBroken(f"o9's answer lacks {name}; it has {sorted(answer)}.", remedy="Look at the profile.")
-        return answer[name]
-
-    async def _request(
-        self, method: str, path: str, *, query: dict[str, str] | None = None, body: Row | None = None
-    ) -> tuple[Row, int]:
-        """The answer's JSON object, and how many attempts it took."""
-        retry, last = self.profile.retry, "no answer"
-        throttled = False
-        for attempt in range(1, retry.attempts + 1):
-            if self._failures >= retry.open_after_failures:
-                raise Unavailable(f"o9 failed {self._failures} times in a row ({last}).", remedy="It is left alone.")
-            pause = min(retry.first_pause_seconds * 2 ** (attempt - 1), retry.longest_pause_seconds)
-            pause *= self._jitter.uniform(0.5, 1.0)
-            try:
-                answer = await self._http.request(
-                    method, path, params=query, json=body, headers={"Authorization": f"ApiKey {self._key()}"}
-                )
-            except httpx.TransportError as error:
-                last = type(error).__name__
-            else:
-                if answer.status_code in (401, 403):
-                    raise Denied(
-                        f"o9 refused the key ({answer.status_code}) for {method} {path}.", remedy="Renew O9_API_KEY."
-                    )
-                if answer.status_code < 300:
-                    self._failures = 0
-                    return _object(answer, path), attempt
-                last, throttled = str(answer.status_code), answer.status_code == 429
-                if answer.status_code < 500 and not throttled:
-                    raise ContractBroken(
-                        f"o9 answered {answer.status_code} to {method} {path}: {answer.text[:300]}",
-                        remedy="Look at the profile's paths and names.",
-                    )
-                wanted = answer.headers.get("Retry-After", "")
-                if wanted.isdigit():
-                    pause = min(float(wanted), retry.longest_pause_seconds)
-            self._failures += 1
-            if attempt < retry.attempts:
-                await self._sleep(pause)
-        kind = Throttled if throttled else Unavailable
-        raise kind(
-            f"o9 gave no good answer to {method} {path} in {retry.attempts} attempts ({last}).", remedy="Try later."
+        raise ContractBroken(
+            f"{path}: no end after {self.profile.limits.pages:,} pages.",
+            remedy="Raise the profile's limits.pages if so much is meant.",
         )
 
 
-def _object(answer: httpx.Response, path: str) -> Row:
-    try:
-        found = answer.json()
-        if isinstance(found, str):  # some gateways encode a JSON body a second time
-            found = json.loads(found)
-    except ValueError as error:
+def _receipt(answer: Answer, batch: Batch) -> Receipt:
+    """o9's receipt, which must speak of every row that was sent."""
+    rejected = tuple((int(row["Row"]), str(row["Reason"])) for row in answer.body.get("Rejected", []))
+    accepted = int(field(answer.body, "Accepted"))
+    places = {place for place, _ in rejected}
+    if accepted + len(places) != batch.count or any(not 0 <= place < batch.count for place in places):
         raise ContractBroken(
-            f"{path} answered no JSON but {answer.text[:80]!r}.", remedy="Is the base URL o9's, or a login page's?"
-        ) from error
-    if not isinstance(found, dict):
-        raise ContractBroken(f"{path} answered {type(found).__name__}, not an object.", remedy="Look at the profile.")
-    return found
+            f"o9 was sent {batch.count} rows and speaks of {accepted} accepted and {len(rejected)} rejected.",
+            remedy="Look at the profile; nothing is taken as delivered.",
+        )
+    return Receipt(str(field(answer.body, "ReceiptId")), accepted, rejected, answer.attempts)
+
+
+def _value(cell: Row | None) -> str | None:
+    if cell is None:
+        return None
+    found = cell.get("Name", cell.get("Value"))
+    return None if found is None else str(found)
+
+
+def _segment(text: str) -> str:
+    """A name as one segment of a path."""
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def _by_length(names: Sequence[str], room: int) -> Iterator[list[str]]:
+    """Names in lists that fit in a URL."""
+    some: list[str] = []
+    used = 0
+    for name in names:
+        length = len(json.dumps(name)) + 1
+        if some and used + length > room:
+            yield some
+            some, used = [], 0
+        some.append(name)
+        used += length
+    if some:
+        yield some

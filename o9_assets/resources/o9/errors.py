@@ -1,16 +1,19 @@
 """What can go wrong between us and o9.
 
-O9Error
-├── Denied          the key is refused (401, 403): permanent
-├── ContractBroken  an answer is not what the profile says: permanent
-├── RejectedRows    o9 took the request and refused rows: permanent, the rows are named
-├── Throttled       too many requests (429), still after all retries: passing
-└── Unavailable     no answer, or 5xx, still after all retries: passing
+    O9Error
+    ├── Denied          the key, the login or its token is refused (401, 403): permanent
+    ├── ContractBroken  an answer is not what the profile says: permanent
+    ├── RejectedRows    o9 refuses rows, or a request because of one: permanent, the rows are named where o9 names them
+    ├── Throttled       too many requests (429), still so when patience ended: passing
+    └── Unavailable     no answer, or 5xx, still so when patience ended: passing
+        └── Unconfirmed a request that must not be repeated blindly may have been taken: passing, after a look
+
+`failures.py` says what Dagster does with a permanent and with a passing error.
 """
 
 from o9_assets.failures import Failed, Passing, Permanent
 
-__all__ = ["ContractBroken", "Denied", "O9Error", "RejectedRows", "Throttled", "Unavailable"]
+__all__ = ["ContractBroken", "Denied", "O9Error", "RejectedRows", "Throttled", "Unavailable", "Unconfirmed"]
 
 
 class O9Error(Failed):
@@ -26,11 +29,11 @@ class ContractBroken(O9Error, Permanent):
 
 
 class RejectedRows(O9Error, Permanent):
-    """o9 refused rows for good; `rows` are pairs of the row's place in the request and o9's reason."""
+    """o9 refused a whole request because of what its rows hold; `reason` is o9's."""
 
-    def __init__(self, message: str, rows: list[tuple[int, str]]) -> None:
+    def __init__(self, message: str, reason: str) -> None:
         super().__init__(message, remedy="Mend the rows, or the members they name in o9, and deliver again.")
-        self.rows = rows
+        self.reason = reason
 
 
 class Throttled(O9Error, Passing):
@@ -39,3 +42,7 @@ class Throttled(O9Error, Passing):
 
 class Unavailable(O9Error, Passing):
     """o9 cannot be reached or fails."""
+
+
+class Unconfirmed(Unavailable):
+    """The answer to a request that writes was lost. o9 is looked at before anything is sent again."""

@@ -1,71 +1,149 @@
 """A contract profile: how a tenant's o9 is spoken to. o9 publishes no contract, so all of it is configuration.
 
-The built-in profiles are observed, unconfirmed. A file of one's own is named in the settings by its path.
+The built-in profiles are observed, unconfirmed. A file of one's own is named in the settings by its path; it may name
+a built-in one under `based_on` and say only what differs. docs/o9.md explains every key.
 """
 
 from __future__ import annotations
 
+import string
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from o9_assets.planning.errors import Problem, SettingsError
-from o9_assets.planning.feeds import Model
-from o9_assets.planning.source import read, read_file
+from o9_assets.planning.feeds import Model, suggest
+from o9_assets.planning.source import Lines, read, read_file
 
 __all__ = ["Profile", "load_profile"]
 
 BUILT_IN = Path(__file__).with_name("profiles")
+PLACES = {"model", "tenant", "dimension", "measure_group", "run", "file"}
+
+
+def _template(value: str) -> str:
+    """A path below the base URL, with known places only."""
+    if not value.startswith("/"):
+        raise ValueError(f"{value!r} must begin with '/', for it comes after the base URL")
+    for _, place, _, _ in string.Formatter().parse(value):
+        if place is not None and place not in PLACES:
+            raise ValueError(f"{{{place}}} is none of {', '.join(sorted(PLACES))}{suggest(place, sorted(PLACES))}")
+    return value
+
+
+Template = Annotated[str, AfterValidator(_template)]
+Dimension = Literal["item", "location", "channel", "time"]
 
 
 class Paths(Model):
-    """Paths below the base URL; {model}, {dimension}, {measure_group} and {tenant} are filled in."""
+    """Paths below the base URL; {model}, {tenant}, {dimension}, {measure_group}, {run} and {file} are filled in."""
 
-    members: str = "/api/v2/master/{model}/{dimension}"
-    facts: str = "/api/v2/fact/{model}/{measure_group}"
-    pipeline: str = "/{tenant}/api/v3/integration/{tenant}/ui/airflow/execute?IsolatedExecution=false"
+    members: Template = "/api/v2/master/{model}/{dimension}"
+    facts: Template = "/api/v2/fact/{model}/{measure_group}"
+    query: Template = "/api/ibplquery/{tenant}/ExecuteQueryJson"
+    login: Template = "/api/framework/auth/login"
+    pipeline: Template = "/{tenant}/api/v3/integration/{tenant}/ui/airflow/execute?IsolatedExecution=false"
+    pipeline_status: Template | None = Field(None, description="Left out, a started pipeline is not asked after")
+
+
+class Login(Model):
+    """auth: login. Names of the secrets that hold user and password, and how long a token is asked for."""
+
+    user: str = Field("O9_USER", description="Name of the secret; never the user itself")
+    password: str = Field("O9_PASSWORD", description="Name of the secret; never the password itself")
+    expiry_seconds: int = Field(3600, ge=60)
 
 
 class Retry(Model):
     """How long to go on when o9 is busy or away."""
 
-    attempts: int = Field(6, ge=1, le=20)
-    first_pause_seconds: float = Field(0.5, gt=0)
-    longest_pause_seconds: float = Field(60, gt=0)
-    open_after_failures: int = Field(20, ge=1, description="Failures in a row after which o9 is left alone")
+    patience_seconds: float = Field(180, ge=0, description="A request is given up after so long")
+    first_pause_seconds: float = Field(0.5, gt=0, description="Doubled with each attempt, with jitter")
+    longest_pause_seconds: float = Field(30, gt=0, description="Of our own pauses; Retry-After is obeyed in full")
+    open_after_failures: int = Field(10, ge=1, description="Failures in a row after which o9 is left alone")
+    cool_down_seconds: float = Field(30, ge=0, description="For so long; then one request tries")
+
+
+class Limits(Model):
+    """What is taken for a fault rather than for much data."""
+
+    pages: int = Field(100_000, ge=1, description="Pages of one read")
+    refused_rows: int = Field(1_000, ge=1, description="Rows found by halving refused requests, in one delivery")
 
 
 class Profile(Model):
     """A tenant's contract."""
 
-    name: str
+    name: str = Field(min_length=1)
     status: str = Field("observed, unconfirmed", description="How sure one can be of it")
-    auth: Literal["api_key"] = Field("api_key", description="api_key sends `Authorization: ApiKey <key>`")
-    tenant: str = Field("tenant", description="Tenant's id in paths")
+    auth: Literal["api_key", "login"] = Field(
+        "api_key", description="`Authorization: ApiKey <key>`, or `Basic <token>` with the token that a login gives"
+    )
+    key: str = Field("O9_API_KEY", description="auth: api_key; name of the secret, never the key itself")
+    login: Login = Login()
+    tenant: str = Field("tenant", min_length=1, description="Tenant's id in paths")
     paths: Paths = Paths()
-    page_size: int = Field(20_000, ge=1)
-    batch_size: int = Field(5_000, ge=1, description="Rows of a request")
+    page_size: int = Field(20_000, ge=1, le=1_000_000)
+    batch_size: int = Field(5_000, ge=1, le=1_000_000, description="Rows of a request")
     concurrent_requests: int = Field(4, ge=1, le=64)
     timeout_seconds: float = Field(60, gt=0)
-    create_members: bool = Field(True, description="Whether members that o9 lacks are created before facts are sent")
+    create_members: tuple[Dimension, ...] = Field(
+        ("item", "location", "channel", "time"), description="Dimensions whose members are created where o9 lacks them"
+    )
     plan_pipeline: str = Field("plan", description="Pipeline that computes the plan and drops it as a file")
+    plan_patience_seconds: float = Field(900, ge=0, description="How long the plan's file is waited for")
     retry: Retry = Retry()
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _secrets_are_names(self) -> Profile:
+        for name in (self.key, self.login.user, self.login.password):
+            if not name.replace("_", "").isalnum() or name != name.upper():
+                raise ValueError("a secret is given by its NAME in capitals, such as O9_API_KEY, never by its value")
+        return self
 
 
 def load_profile(name: str) -> Profile:
-    """A built-in profile by name, or one's own by path. Raises SettingsError with the key and what is wrong."""
+    """A built-in profile by name, or one's own by path. Raises SettingsError with the key, its line and the reason."""
     built_in = BUILT_IN / f"{name}.yaml"
     path = built_in if built_in.is_file() else Path(name)
+    known = sorted(p.stem for p in BUILT_IN.glob("*.yaml"))
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in BUILT_IN.glob("*.yaml")))
-        raise SettingsError(name, [Problem("o9.profile", None, f"no such profile; built in: {known}, or name a file")])
+        message = f"no such profile{suggest(name, known)}; built in: {', '.join(known)}, or the path of a file"
+        raise SettingsError(name, [Problem("o9.profile", None, message)])
     values, lines = read(read_file(path), str(path))
+    based_on = values.pop("based_on", None)
+    if based_on is not None:
+        if based_on not in known:
+            message = f"{based_on!r} is no built-in profile{suggest(str(based_on), known)}; there are {known}"
+            raise SettingsError(str(path), [Problem("based_on", lines.of(("based_on",)), message)])
+        base, _ = read(read_file(BUILT_IN / f"{based_on}.yaml"), based_on)
+        values = _merged(base, values)
     try:
         return Profile.model_validate(values)
     except ValidationError as error:
-        problems = [
-            Problem(".".join(map(str, found["loc"])), lines.of(tuple(found["loc"])), found["msg"])
-            for found in error.errors()
-        ]
-        raise SettingsError(str(path), problems) from error
+        raise SettingsError(str(path), [_problem(dict(found), lines) for found in error.errors()]) from error
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """`base` with what `own` says; mappings are merged key by key."""
+    both = {
+        key: _merged(base[key], own[key])
+        for key in base
+        if isinstance(base[key], dict) and isinstance(own.get(key), dict)
+    }
+    return {**base, **own, **both}
+
+
+def _problem(found: dict[str, Any], lines: Lines) -> Problem:
+    """pydantic's error as a person reads it."""
+    key = tuple(found["loc"])
+    message = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        models: dict[Any, type[Model]] = {"paths": Paths, "login": Login, "retry": Retry, "limits": Limits}
+        names = list((models.get(key[0], Profile) if len(key) > 1 else Profile).model_fields)
+        message = f"there is no such key{suggest(str(key[-1]), names)} ({', '.join(names)})"
+    elif found["type"] != "value_error" and key:
+        message = f"{message[0].lower()}{message[1:]}; found {found['input']!r}"
+    return Problem(".".join(map(str, key)), lines.of(key), message)

@@ -92,7 +92,7 @@ class Paper:
         self.delivered: dict[str, list[date]] = {name: [] for name in FEEDS}
         self.items: list[Row] = []
         self.customers: dict[str, str] = {}
-        self.seen = {name: 0 for name in FEEDS}
+        self.seen = dict.fromkeys(FEEDS, 0)
         self.gone: dict[str, list[Row]] = {name: [] for name in FEEDS}
         self.con = duckdb.connect(config={"threads": 1})
         for name, dataset in (("lines", ORDER_LINES), ("deletions", DELETED_LINES), ("history", DEMAND_HISTORY)):
@@ -126,12 +126,14 @@ class Paper:
     def build(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Order lines, deleted lines and demand history, made from everything."""
         self._inputs({})
-        order_lines.build(self.con, self.given)
+        months = order_lines.build(self.con, self.given)
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW order_lines AS {_all(months, 'lines')}")
         lines = self._rows("order_lines", ORDER_LINES)
         deleted = self._rows("deleted_lines", DELETED_LINES)
         self.con.execute("CREATE OR REPLACE TEMP TABLE made_lines AS SELECT * FROM order_lines")
         self._calendar("made_lines")
-        history.build(self.con, self.given)
+        months = history.build(self.con, self.given)
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW demand_history AS {_all(months, 'history')}")
         return lines, deleted, self._rows("demand_history", DEMAND_HISTORY)
 
     def refresh(self) -> tuple[order_lines.Merge, history.Refresh]:
@@ -141,8 +143,7 @@ class Paper:
         for stored, kept in (("lines", "lines"), ("deletions", "deletions"), ("factors", "line_factors")):
             con.execute(f"CREATE OR REPLACE TEMP VIEW stored_{stored} AS SELECT * FROM kept_{kept}")
         merged = order_lines.merge(con, self.given)
-        con.execute("CREATE OR REPLACE TEMP TABLE months AS SELECT unnest($1::DATE[]) AS order_month", [merged.months])
-        self._keep("kept_lines", ORDER_LINES, "order_lines", "order_month")
+        self._keep("kept_lines", ORDER_LINES, merged.months)
         con.execute(f"CREATE OR REPLACE TEMP TABLE swap AS SELECT {_cast(DELETED_LINES)} FROM deleted_lines")
         con.execute("CREATE OR REPLACE TABLE kept_deletions AS SELECT * FROM swap")
         con.execute("CREATE OR REPLACE TABLE kept_line_factors AS SELECT 'lines' AS used_by, * FROM unit_factors")
@@ -150,10 +151,11 @@ class Paper:
         self._calendar("kept_lines")
         con.execute("CREATE OR REPLACE TEMP VIEW stored_history AS SELECT * FROM kept_history")
         con.execute("CREATE OR REPLACE TEMP VIEW stored_factors AS SELECT * FROM kept_history_factors")
-        con.execute("CREATE OR REPLACE TEMP TABLE order_days AS SELECT unnest($1::DATE[]) AS date", [merged.demand_days])
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE order_days AS SELECT unnest($1::DATE[]) AS date", [merged.demand_days]
+        )
         refreshed = history.refresh(con, self.given)
-        con.execute("CREATE OR REPLACE TEMP TABLE months AS SELECT unnest($1::DATE[]) AS month_start", [refreshed.months])
-        self._keep("kept_history", DEMAND_HISTORY, "demand_history", "month_start")
+        self._keep("kept_history", DEMAND_HISTORY, refreshed.months)
         con.execute("CREATE OR REPLACE TABLE kept_history_factors AS SELECT 'history' AS used_by, * FROM unit_factors")
         self.seen = {name: max((r["_seq"] for r in rows), default=0) for name, rows in self.rows.items()}
         self.gone = {name: [] for name in FEEDS}
@@ -219,19 +221,26 @@ class Paper:
         columns = {c.name: [_typed(row.get(c.name), c.type) for row in rows] for c in dataset.columns}
         table = pa.table({c.name: pa.array(columns[c.name], c.arrow_type) for c in dataset.columns})
         for kind in ("VIEW", "TABLE"):
-            if self.con.execute(f"SELECT 1 FROM duckdb_{kind.lower()}s() WHERE {kind.lower()}_name = '{name}'").fetchone():
+            if self.con.execute(
+                f"SELECT 1 FROM duckdb_{kind.lower()}s() WHERE {kind.lower()}_name = '{name}'"
+            ).fetchone():
                 self.con.execute(f"DROP {kind} {name}")
         self.con.register("given_rows", table)
         self.con.execute(f"CREATE TABLE {name} AS SELECT * FROM given_rows")
         self.con.unregister("given_rows")
 
-    def _keep(self, table: str, dataset: Dataset, made: str, partition: str) -> None:
-        """Replace the partitions in `months` by the rows of `made`, which hold no other."""
+    def _keep(self, table: str, dataset: Dataset, months: Mapping[date, str]) -> None:
+        """Replace whole months, as the lake does."""
         con = self.con
-        con.execute(f"CREATE OR REPLACE TEMP TABLE swap AS SELECT {_cast(dataset)} FROM {made}")
-        assert con.execute(f"SELECT 1 FROM swap ANTI JOIN months USING ({partition})").fetchone() is None
-        con.execute(f"DELETE FROM {table} WHERE {partition} IN (SELECT {partition} FROM months)")
-        con.execute(f"INSERT INTO {table} SELECT * FROM swap")
+        [partition] = dataset.partition_by
+        made = {m: f"SELECT {_cast(dataset)} FROM ({sql})" for m, sql in months.items()}
+        for number, (month, sql) in enumerate(made.items()):
+            con.execute(f"CREATE OR REPLACE TEMP TABLE swap_{number} AS {sql}")
+            others = con.execute(f"SELECT 1 FROM swap_{number} WHERE {partition} <> $1", [month]).fetchall()
+            assert not others, "a month's query gives rows of other months"
+        for number, month in enumerate(made):
+            con.execute(f"DELETE FROM {table} WHERE {partition} = $1", [month])
+            con.execute(f"INSERT INTO {table} SELECT * FROM swap_{number}")
 
     def _rows(self, name: str, dataset: Dataset) -> list[Any]:
         return self.con.execute(f"SELECT {_cast(dataset)} FROM {name} ORDER BY ALL").fetchall()
@@ -239,6 +248,13 @@ class Paper:
 
 def _cast(dataset: Dataset) -> str:
     return dataset.select_list()
+
+
+def _all(months: Mapping[date, str], kept: str) -> str:
+    """The months' queries as one; of no month, nothing."""
+    return " UNION ALL BY NAME ".join(
+        [f"(SELECT * FROM kept_{kept} LIMIT 0)", *(f"({sql})" for sql in months.values())]
+    )
 
 
 def _typed(value: Any, kind: str) -> Any:

@@ -1,0 +1,376 @@
+"""Landed objects become raw rows: each object once, each record in raw or in quarantine with reason and line."""
+
+import gzip
+import random
+import signal
+import subprocess
+import sys
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from o9_assets.landing.accepted import accepted_view, changes_since, latest_seq
+from o9_assets.landing.accounts import account_of
+from o9_assets_tests.company import ORDERS, SETTINGS, Company
+
+GOOD = "O1;1;a1;S1;2025-01-06;5;2.50"
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    return Company(tmp_path)
+
+
+def reasons(company: Company) -> list[tuple[object, ...]]:
+    return [(row["line"], row["reason"], row["column_name"]) for row in company.quarantine()]
+
+
+def balanced(company: Company) -> bool:
+    account = account_of("erp_orders", company.dataset("erp_orders"), lake=company.lake, engine=company.engine)
+    return account.balanced and account.landed == account.accepted + account.quarantined + account.superseded
+
+
+def test_a_row_is_typed_and_carries_where_it_came_from(company: Company) -> None:
+    company.orders(GOOD)
+    company.ingest(now=datetime(2025, 2, 1, 12))
+    [row] = company.raw()
+    assert row["item_code"] == "A1"
+    assert row["order_date"] == date(2025, 1, 6)
+    assert (row["quantity"], row["unit_price"]) == (Decimal("5.0000"), Decimal("2.5000"))
+    assert (row["object_name"], row["line"], row["op"], row["change_seq"]) == ("orders/2025-01-06.csv", 2, "I", 0)
+    assert row["known_at"] == row["changed_at"] == datetime(2025, 2, 1, 12)
+    assert row["channel_code"] is None
+
+
+def test_an_object_is_taken_in_once(company: Company) -> None:
+    company.orders(GOOD)
+    assert company.ingest().objects == 1
+    assert company.ingest().objects == 0
+    assert len(company.raw()) == len(company.manifest()) == 1
+
+
+def test_the_same_name_with_new_content_is_a_new_version_that_replaces_the_old_one(company: Company) -> None:
+    company.orders(GOOD, "O1;2;a1;S1;2025-01-06;1;1")
+    company.ingest()
+    company.orders("O1;1;a1;S1;2025-01-06;7;2.50")
+    company.ingest(now=datetime(2025, 2, 2))
+    with duckdb.connect() as con:
+        accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
+        accepted_view(
+            con, company.lake, company.dataset("erp_orders"), "erp_orders", "as_then", as_of=datetime(2025, 2, 1, 18)
+        )
+        assert con.execute("SELECT order_line, quantity FROM now").fetchall() == [("1", Decimal(7))]
+        assert con.execute("SELECT count(*) FROM as_then").fetchall() == [(2,)]
+    assert len(company.raw()) == 3  # every version stays readable
+    changes = changes_since(company.lake, "erp_orders", 1)
+    assert (changes.seq, len(changes.new_objects), len(changes.replaced_objects)) == (2, 1, 1)
+    assert balanced(company)
+
+
+def test_a_new_version_that_cannot_be_read_replaces_nothing(company: Company) -> None:
+    company.orders(GOOD)
+    company.ingest()
+    company.orders(GOOD, header="nonsense")
+    company.ingest(now=datetime(2025, 2, 2))
+    with duckdb.connect() as con:
+        accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
+        assert con.execute("SELECT count(*) FROM now").fetchall() == [(1,)]
+
+
+def test_new_versions_can_add_instead(tmp_path: Path) -> None:
+    company = Company(tmp_path, SETTINGS.replace("    optional:", "    on_new_version: add\n    optional:"))
+    company.orders(GOOD)
+    company.ingest()
+    company.orders("O2;1;a1;S1;2025-01-06;1;1")
+    company.ingest()
+    with duckdb.connect() as con:
+        accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
+        assert con.execute("SELECT count(*) FROM now").fetchall() == [(2,)]
+
+
+def test_every_ingest_of_a_feed_has_the_next_number(company: Company) -> None:
+    company.orders(GOOD)
+    company.ingest()
+    company.orders(GOOD, day="2025-01-07")
+    company.orders(GOOD, day="2025-01-08")
+    company.ingest()
+    assert [row["ingest_seq"] for row in company.manifest()] == [1, 2, 2]
+    assert latest_seq(company.lake, "erp_orders") == 2
+
+
+def test_history_can_be_loaded_as_it_was_known(tmp_path: Path) -> None:
+    text = SETTINGS.replace("timezone: UTC", "timezone: Europe/London").replace(
+        "    optional:", "    known_at: covers_date\n    optional:"
+    )
+    company = Company(tmp_path, text)
+    company.orders(GOOD, day="2025-07-06")
+    company.ingest()
+    assert company.raw("erp_orders", "known_at") == [
+        {"known_at": datetime(2025, 7, 6, 23)}
+    ]  # midnight in London's summer
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("record", "reason", "column"),
+    [
+        ("O1;1;a1;S1;2025-01-06;five;1", "not_a_number", "quantity"),
+        ("O1;1;a1;S1;2025-01-06;1,5;1", "not_a_number", "quantity"),
+        ("O1;1;a1;S1;2025-01-06;1.00001;1", "too_many_digits", "quantity"),
+        ("O1;1;a1;S1;2025-01-06;99999999999999999999;1", "not_a_number", "quantity"),
+        ("O1;1;a1;S1;2025-01-06;2000000;1", "quantity_out_of_range", None),
+        ("O1;1;a1;S1;2025-13-06;1;1", "not_a_date", "order_date"),
+        ("O1;1;a1;S1;06.01.2025;1;1", "not_a_date", "order_date"),
+        ("O1;1;;S1;2025-01-06;1;1", "missing_value", "item_code"),
+        ("O1;1; ;S1;2025-01-06;1;1", "missing_value", "item_code"),
+        ("O1;1;a1;S1;2025-01-06;1", "too_few_fields", None),
+        ("O1;1;a1;S1;2025-01-06;1;1;1", "too_many_fields", None),
+        ('O1;1;"a1;S1;2025-01-06;1;1', "broken_quote", None),
+        ("O1;1;a\0;S1;2025-01-06;1;1", "nul_byte", "item_code"),
+    ],
+)
+def test_a_bad_row_is_kept_with_its_reason_and_its_line(
+    company: Company, record: str, reason: str, column: str | None
+) -> None:
+    company.orders(GOOD, record)
+    report = company.ingest()
+    assert (report.landed_rows, report.accepted_rows, report.quarantined_rows) == (2, 1, 1)
+    assert reasons(company) == [(3, reason, column)]
+    [row] = company.quarantine()
+    assert str(row["original_text"]).rstrip("\n") == record
+    assert balanced(company)
+
+
+def test_the_value_at_risk_is_quantity_times_price(company: Company) -> None:
+    company.orders("O1;1;a1;S1;never;4;2.50")
+    assert company.ingest().value_at_risk == Decimal("10.0000")
+
+
+def test_lines_count_records_and_go_on_after_broken_ones(company: Company) -> None:
+    company.orders(
+        "O1;1;too few", GOOD, 'O2;1;"a\n1";S1;2025-01-06;1;1', "O3;1;too few", "O4;1;a1;S1;2025-01-06;x;1", GOOD
+    )
+    company.ingest()
+    assert [(row["order_id"], row["line"]) for row in company.raw()] == [("O1", 3), ("O2", 4), ("O1", 7)]
+    assert [(line, reason) for line, reason, _ in reasons(company)] == [
+        (2, "too_few_fields"),
+        (5, "too_few_fields"),
+        (6, "not_a_number"),
+    ]
+
+
+def test_a_key_that_repeats_in_a_file_is_kept_twice_with_its_lines(company: Company) -> None:
+    company.orders(GOOD, GOOD)
+    company.ingest()
+    assert [row["line"] for row in company.raw()] == [2, 3]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty_object"),
+        (gzip.compress(f"{ORDERS}\n{GOOD}\n".encode())[:-9], "broken_gzip"),
+        (b"\x1f\x8bnonsense", "broken_gzip"),
+        (b"order;line\n1;2\n", "wrong_header"),
+        (f"{ORDERS};qty\n{GOOD};1\n".encode(), "wrong_header"),
+        (f"{ORDERS}\nO1;1;M\u00fcller;S1;2025-01-06;1;1\n".encode("latin-1"), "wrong_encoding"),
+    ],
+)
+def test_a_hopeless_file_is_set_aside_whole_and_the_rest_goes_on(company: Company, content: bytes, reason: str) -> None:
+    company.put("orders/2025-01-05.csv", content)
+    company.orders(GOOD)
+    report = company.ingest()
+    assert list(report.set_aside) == ["orders/2025-01-05.csv"]
+    assert report.accepted_rows == 1
+    assert [(row["object_name"], row["line"], row["reason"]) for row in company.quarantine()] == [
+        ("orders/2025-01-05.csv", None, reason)
+    ]
+    assert [row["status"] for row in company.manifest()] == ["set_aside", "ingested"]
+    assert balanced(company)
+
+
+@pytest.mark.faults
+def test_a_file_with_a_header_only_is_in_with_no_rows(company: Company) -> None:
+    company.orders()
+    report = company.ingest()
+    assert (report.objects, report.landed_rows, report.set_aside) == (1, 0, {})
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + f"{ORDERS}\n{GOOD}\n".encode(),
+        f"{ORDERS}\r\n{GOOD}\r\n".encode(),
+        f"{ORDERS}\n\n{GOOD}".encode(),
+        gzip.compress(f"{ORDERS}\n{GOOD}\n".encode()),
+    ],
+    ids=["byte order mark", "line ends of Windows", "blank line and no last line end", "gzip"],
+)
+def test_forms_of_one_file_read_alike(company: Company, content: bytes) -> None:
+    company.put("orders/2025-01-06.csv", content)
+    company.ingest()
+    assert [(row["item_code"], row["quantity"], row["line"]) for row in company.raw()] == [("A1", Decimal(5), 2)]
+
+
+@pytest.mark.faults
+def test_latin_1_and_decimal_commas_are_read_where_they_are_declared(tmp_path: Path) -> None:
+    form = 'format: {type: csv, delimiter: ";", encoding: latin-1, decimal: ",", thousands: "."}'
+    company = Company(tmp_path, SETTINGS.replace('format: {type: csv, delimiter: ";"}', form))
+    text = f"{ORDERS}\nO1;1;Müller;S1;2025-01-06;1.234,5;0,99\nO1;2;a;S1;2025-01-06;1,2,3;1\n"
+    company.put("orders/2025-01-06.csv", text.encode("latin-1"))
+    company.ingest()
+    assert [(row["item_code"], row["quantity"]) for row in company.raw()] == [("MÜLLER", Decimal("1234.5000"))]
+    assert reasons(company) == [(3, "not_a_number", "quantity")]
+
+
+@pytest.mark.faults
+def test_a_record_of_100_mb_is_a_bad_row_and_the_others_are_taken(company: Company) -> None:
+    company.orders(GOOD, f"O2;1;{'x' * 100_000_000};S1;2025-01-06;1;1", GOOD)
+    report = company.ingest()
+    assert report.landed_rows == report.accepted_rows + report.quarantined_rows
+    assert "record_too_long" in report.reasons or "unreadable" in report.reasons or report.set_aside
+    assert balanced(company)
+
+
+def jsonl(tmp_path: Path) -> Company:
+    return Company(tmp_path, SETTINGS.replace('format: {type: csv, delimiter: ";"}', "format: {type: jsonl}"))
+
+
+def test_json_lines_are_read_and_what_is_no_object_is_a_bad_row(tmp_path: Path) -> None:
+    company = jsonl(tmp_path)
+    good = '{"order":"O1","line":"1","item":"a1","ship_to":"S1","date":"2025-01-06","qty":5,"price":2.5}'
+    company.put("orders/2025-01-06.jsonl", f"{good}\n[1]\n{{broken\n{good}\n")
+    company.ingest()
+    assert [(row["quantity"], row["line"]) for row in company.raw()] == [(Decimal(5), 1), (Decimal(5), 4)]
+    assert [(row["line"], row["reason"], row["original_text"]) for row in company.quarantine()] == [
+        (2, "not_json", "[1]"),
+        (3, "not_json", "{broken"),
+    ]
+
+
+def parquet(tmp_path: Path, quantity: pa.Array) -> Company:
+    company = Company(tmp_path, SETTINGS.replace('format: {type: csv, delimiter: ";"}', "format: {type: parquet}"))
+    n = len(quantity)
+    path = company.put("orders/2025-01-06.parquet", b"")
+    table = pa.table(
+        {
+            "order": [f"O{i}" for i in range(n)],
+            "line": pa.array(range(n), pa.int32()),
+            "item": ["a1"] * n,
+            "ship_to": ["S1"] * n,
+            "date": pa.array([date(2025, 1, 6)] * n),
+            "qty": quantity,
+            "price": pa.array([2.5] * n),
+        }
+    )
+    pq.write_table(table, path)
+    return company
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.decimal128(12, 2), pa.string()])
+def test_parquet_types_that_hold_a_number_are_read(tmp_path: Path, kind: pa.DataType) -> None:
+    company = parquet(tmp_path, pa.array([5, 6], pa.int32()).cast(kind))
+    company.ingest()
+    assert [(row["quantity"], row["order_date"]) for row in company.raw()] == [
+        (Decimal(5), date(2025, 1, 6)),
+        (Decimal(6), date(2025, 1, 6)),
+    ]
+
+
+@pytest.mark.faults
+def test_parquet_with_another_type_is_set_aside(tmp_path: Path) -> None:
+    company = parquet(tmp_path, pa.array([[1], [2]]))
+    report = company.ingest()
+    assert "wrong_type: 'qty' is BIGINT[]" in report.set_aside["orders/2025-01-06.parquet"]
+
+
+@pytest.mark.faults
+def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_time(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = company.orders(GOOD)
+    before = company.zone.list
+
+    def changing(*args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+        yield from before()
+        path.write_text(f"{ORDERS}\n{GOOD}\n{GOOD}\n")
+
+    monkeypatch.setattr("o9_assets.resources.landing_zone.FolderZone.list", lambda self, *a, **k: changing())
+    assert company.ingest().left_for_later == ["orders/2025-01-06.csv"]
+    monkeypatch.undo()
+    assert company.ingest().accepted_rows == 2
+
+
+@pytest.mark.faults
+def test_two_ingests_of_a_feed_at_once_leave_each_object_once(company: Company) -> None:
+    for n in range(1, 20):
+        company.orders(GOOD, f"O{n};9;a1;S1;2025-01-06;1;1", day=f"2025-01-{n:02d}")
+    code = (
+        "from pathlib import Path; import sys; from o9_assets_tests.company import Company; "
+        "Company(Path(sys.argv[1])).ingest()"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(company.home)]) for _ in range(3)]
+    assert [process.wait(120) for process in running] == [0, 0, 0]
+    assert len(company.raw()) == 38
+    assert len(company.manifest()) == 19
+    assert balanced(company)
+
+
+KILLED = """
+import sys, time, threading, os, signal
+from pathlib import Path
+from o9_assets_tests.company import Company
+threading.Timer(float(sys.argv[2]), lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+Company(Path(sys.argv[1])).ingest()
+os._exit(0)
+"""
+
+
+@pytest.mark.faults
+def test_a_kill_at_any_moment_and_another_run_leave_the_state_of_one_run(tmp_path: Path) -> None:
+    whole, killed = Company(tmp_path / "whole"), Company(tmp_path / "killed")
+    dice, ends = random.Random(3), []
+    for n in range(1, 15):
+        for company in (whole, killed):
+            company.orders(GOOD, f"O{n};2;a1;S1;2025-01-06;bad;1", day=f"2025-01-{n:02d}")
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(killed.home), str(dice.uniform(0, 0.6))], check=False, timeout=60
+        )
+        ends.append(done.returncode)
+    assert ends.count(-signal.SIGKILL) >= 5
+    whole.ingest()
+    killed.ingest()
+    columns = ("order_id", "order_line", "quantity", "object_name", "line")
+    assert killed.raw("erp_orders", *columns) == whole.raw("erp_orders", *columns)
+    assert [(r["object_name"], r["line"], r["reason"]) for r in killed.quarantine()] == [
+        (r["object_name"], r["line"], r["reason"]) for r in whole.quarantine()
+    ]
+    assert balanced(killed)
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=12)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(TEXT, min_size=1, max_size=9), max_size=8))
+def test_whatever_lands_every_record_is_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
+) -> None:
+    company = Company(tmp_path_factory.mktemp("any"))
+    text = "\n".join([ORDERS, GOOD, *(";".join(row) for row in rows)]) + "\n"
+    company.put("orders/2025-01-06.csv", text)
+    report = company.ingest()
+    assert report.landed_rows == report.accepted_rows + report.quarantined_rows
+    assert len(company.raw()) == report.accepted_rows
+    assert balanced(company)
+    if '"' not in text and not report.set_aside:
+        assert report.landed_rows == sum(1 for line in text.split("\n") if line) - 1  # without the header
