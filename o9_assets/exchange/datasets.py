@@ -1,4 +1,4 @@
-"""The exchange's tables: what o9 holds by our books, the delivery under way, requests, corrections and refused cells."""
+"""The exchange's tables: what o9 holds by our books, the delivery under way, requests, corrections, refused cells."""
 
 from o9_assets.dataset import Column, Dataset
 

@@ -1,50 +1,74 @@
-"""A delivery of demand history to o9: planned in one commit, sent in requests, each cell in o9 once.
+"""A delivery of demand history to o9: planned in one commit, sent in chunks, each cell in o9 once.
 
-The order of the commits is what makes a crash harmless. First the planned cells, then the ledger (from then on the
-delivery is under way), then receipts in groups, then the books. A run that finds a delivery under way ends it first: a
-request without a receipt is looked up in o9, and sent only where o9 does not hold it.
+The order of the commits is what makes a crash harmless: the plan; for each group of chunks the cells that o9 refused,
+then the ledger; at the end corrections, then the books. A run that finds a delivery under way ends it first: a chunk
+that the ledger lacks is looked up in o9, and sent only where o9 does not hold it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from datetime import date, datetime
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from o9_assets.dataset import Dataset
-from o9_assets.exchange.datasets import DEMAND_EXPORT, LEDGER, PLANNED, REJECTED
-from o9_assets.exchange.rows import MEASURES, chunk_id, member_rows, o9_row, series_of, time_member
-from o9_assets.planning.calendar import Calendar
+from o9_assets.exchange import lease as leases
+from o9_assets.exchange.datasets import CORRECTIONS, DEMAND_EXPORT, KEY, LEDGER, PLANNED, REJECTED
+from o9_assets.exchange.lease import Busy, Lease
+from o9_assets.exchange.members import create_members, lacking
+from o9_assets.exchange.plan import Plan, pending, plan, target
+from o9_assets.exchange.sending import Sender, Settled
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import Lake, equal, isin
-from o9_assets.resources.o9 import O9Client, Receipt
+from o9_assets.resources.lake import Lake, all_of, equal, everything, isin
+from o9_assets.resources.o9 import O9Client
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["DeliveryReport", "deliver"]
 
-DIFF = Path(__file__).with_name("diff.sql")
 RECEIPTS_TOGETHER = 16
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass
 class DeliveryReport:
-    """What a delivery did. Cells changed since the last one are sent; `found` requests were in o9 already."""
+    """What a run did. `found` requests were in o9 already; `reasons` counts refused cells."""
 
     delivery_id: str | None = None
     resumed: bool = False
-    cells_sent: int = 0
-    cells_retracted: int = 0
-    cells_rejected: int = 0
+    new: int = 0
+    replaced: int = 0
+    retracted: int = 0
+    rejected: int = 0
     requests: int = 0
     found: int = 0
     members_created: int = 0
     months: set[date] = field(default_factory=set)
     reasons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Delivery:
+    """What a delivery works with."""
+
+    settings: Settings
+    lake: Lake
+    engine: Engine
+    client: O9Client
+    now: datetime
+    sleep: Callable[[float], None]
+    progress: Callable[[str], None]
+    report: DeliveryReport
+    lease: Lease
 
 
 def deliver(
@@ -55,203 +79,231 @@ def deliver(
     engine: Engine,
     client: O9Client,
     now: datetime,
+    retry_refused: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
     progress: Callable[[str], None] = lambda text: None,
 ) -> DeliveryReport:
-    """End a delivery that is under way, then send what changed in `history` since. A second call sends nothing."""
-    report = DeliveryReport()
-    under_way = _under_way(lake)
-    if under_way is not None:
-        report.resumed = True
-        progress(f"delivery {under_way[:12]} was interrupted and is ended first")
-        _complete(
-            settings, under_way, lake=lake, client=client, now=now, report=report, look_first=True, progress=progress
-        )
-    snapshot = str(lake.snapshot_id(history))
-    mark = f"{snapshot}:{settings.hash}"
-    if lake.marks(DEMAND_EXPORT).get("history") == mark:
-        return report
-    planned = _plan(settings, history, lake, engine, client.profile.batch_size, now)
-    if planned is None:
-        lake.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks={"history": mark})
-        return report
-    _complete(settings, planned, lake=lake, client=client, now=now, report=report, look_first=False, progress=progress)
-    lake.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks={"history": mark})
-    return report
+    """End a delivery that is under way, then send what changed in `history` since. A second call sends nothing.
 
-
-def _under_way(lake: Lake) -> str | None:
-    """The delivery that was planned and is not in the books yet."""
-    planned = lake.marks(LEDGER).get("planned")
-    return planned if planned and planned != lake.marks(DEMAND_EXPORT).get("delivered") else None
-
-
-def _plan(
-    settings: Settings, history: Dataset, lake: Lake, engine: Engine, batch_size: int, now: datetime
-) -> str | None:
-    """Plan the delivery of what changed; its id, or None where nothing did."""
-    measures = {m: f"history.{m}" if m in settings.o9.measures else "CAST(NULL AS DECIMAL(18,4))" for m in MEASURES}
-    with engine.connect() as con:
-        lake.view(con, "demand_history", history)
-        lake.view(con, "books", DEMAND_EXPORT)
-        [(first, last)] = con.execute(
-            "SELECT min(bucket_start), max(bucket_start) FROM "
-            "(SELECT bucket_start FROM demand_history UNION ALL SELECT bucket_start FROM books)"
-        ).fetchall()
-        if first is None:
-            return None
-        con.register("buckets", Calendar(settings.calendar).buckets_table(first, last))
-        cells = con.sql(DIFF.read_text(encoding="utf-8").format(**measures)).to_arrow_table()
-    if not cells.num_rows:
-        return None
-    chunks = [cells.slice(start, batch_size) for start in range(0, cells.num_rows, batch_size)]
-    ids = [chunk_id(o9_row(cell, settings.o9) for cell in chunk.to_pylist()) for chunk in chunks]
-    # Equal changes at another time are another delivery: the moment is part of its id.
-    delivery = chunk_id([{"chunks": ids, "planned_at": now.isoformat()}])
-    numbers = pa.array([n // batch_size for n in range(cells.num_rows)], pa.int64())
-    planned = cells.append_column("delivery_id", pa.array([delivery] * cells.num_rows)).append_column(
-        "chunk_no", numbers
+    Raises Busy where another export does not end in time, CommitConflict where one was quicker, and o9's errors: what
+    was confirmed until then is in the ledger, and the next call goes on from there.
+    """
+    delivery = Delivery(settings, lake, engine, client, now, sleep, progress, DeliveryReport(), Lease.new())
+    interrupted = _wait(delivery)
+    if interrupted is not None and interrupted.target == target(settings, client):
+        progress(f"delivery {interrupted.delivery_id[:12]} was interrupted and is ended first")
+        delivery.report.resumed = True
+        _take_over(delivery, interrupted)
+        with _releasing(delivery):
+            _complete(delivery, interrupted, look_first=True)
+    made = plan(
+        settings,
+        history,
+        lake=lake,
+        engine=engine,
+        client=client,
+        now=now,
+        lease=delivery.lease,
+        retry_refused=retry_refused,
     )
-    lake.overwrite(PLANNED, planned.select(PLANNED.column_names), isin("delivery_id", [delivery]))
-    ledger = [
-        {"delivery_id": delivery, "chunk_no": n, "chunk_id": ident, "row_count": chunk.num_rows, "planned_at": now}
-        for n, (ident, chunk) in enumerate(zip(ids, chunks, strict=True))
+    if made is not None:
+        with _releasing(delivery):
+            _complete(delivery, made, look_first=False)
+    return delivery.report
+
+
+def _wait(delivery: Delivery) -> Plan | None:
+    """The delivery that an earlier run left; one that a living export is at is waited for. Raises Busy."""
+    waited = 0.0
+    while (found := pending(delivery.lake)) is not None:
+        holder = leases.held_by_another(delivery.lake)
+        if holder is None:
+            return found
+        if waited >= PATIENCE_SECONDS:
+            raise Busy(f"Another export is under way: {holder}.", remedy="It is waited for again.")
+        delivery.sleep(1.0)
+        waited += 1.0
+    return None
+
+
+def _take_over(delivery: Delivery, left: Plan) -> None:
+    """Make an interrupted delivery ours; of two that try, the lake refuses one."""
+    lake = delivery.lake
+    with delivery.engine.connect() as con:
+        base = lake.view(con, "planned", PLANNED)
+        rows = con.sql("SELECT * FROM planned ORDER BY chunk_no, row_no")
+        marks = {**left.marks(), "lease": delivery.lease.mark()}
+        lake.overwrite(PLANNED, rows, everything(), marks=marks, based_on=base)
+
+
+@contextmanager
+def _releasing(delivery: Delivery) -> Iterator[None]:
+    """Give the lease back when something goes wrong; a delivery that ends needs none."""
+    try:
+        yield
+    except BaseException:
+        delivery.lease.release(delivery.lake)
+        raise
+
+
+def _complete(delivery: Delivery, planned: Plan, *, look_first: bool) -> None:
+    """Send what the ledger lacks, and enter the delivery into the books."""
+    lake, report = delivery.lake, delivery.report
+    report.delivery_id = planned.delivery_id
+    ours = equal("delivery_id", planned.delivery_id)
+    with delivery.engine.connect() as con:
+        lake.view(con, "planned", PLANNED)
+        lake.view(con, "ledger", LEDGER, where=ours)
+        for change, cells in con.execute("SELECT change, count(*) FROM planned GROUP BY 1 ORDER BY 1").fetchall():
+            delivery.progress(f"{cells:,} cells to send are {change}")
+        report.members_created += create_members(con, delivery.settings, delivery.client)
+        waiting = [
+            row[0]
+            for row in con.execute(
+                "SELECT DISTINCT chunk_no FROM planned WHERE chunk_no NOT IN (SELECT chunk_no FROM ledger) ORDER BY 1"
+            ).fetchall()
+        ]
+        sender = Sender(con, delivery.settings, delivery.client, delivery.sleep)
+        sent, left = 0, iter(waiting)
+        while group := list(islice(left, RECEIPTS_TOGETHER)):
+            settled, stopped = sender.send(group, look_first=look_first)
+            delivery.lease.check(lake)
+            _keep_rejected(con, delivery, planned, settled)
+            _keep_receipts(delivery, planned, settled)
+            if stopped is not None:
+                raise stopped
+            sent += len(group)
+            if len(waiting) > RECEIPTS_TOGETHER:
+                delivery.progress(f"{sent:,} of {len(waiting):,} chunks settled")
+        _enter(con, delivery, planned)
+
+
+def _keep_receipts(delivery: Delivery, planned: Plan, settled: dict[int, Settled]) -> None:
+    """Commit a group of outcomes; the lease is renewed with it."""
+    rows = [
+        {
+            "delivery_id": planned.delivery_id,
+            "chunk_no": chunk,
+            **{name: getattr(request, name) for name in request.__slots__},
+            "planned_at": planned.planned_at,
+            "settled_at": delivery.now,
+        }
+        for chunk, found in sorted(settled.items())
+        for request in found.requests
     ]
-    lake.overwrite(
-        LEDGER,
-        pa.Table.from_pylist(ledger, schema=LEDGER.arrow_schema),
-        equal("delivery_id", delivery),
-        marks={"planned": delivery},
-    )
-    return delivery
+    if not rows:
+        return
+    delivery.report.requests += sum(row["outcome"] != "found" for row in rows)
+    delivery.report.found += sum(row["outcome"] == "found" for row in rows)
+    table = pa.Table.from_pylist(rows, schema=LEDGER.arrow_schema)
+    delivery.lake.append(LEDGER, table, marks={"lease": delivery.lease.mark()})
 
 
-def _complete(
-    settings: Settings,
-    delivery: str,
-    *,
-    lake: Lake,
-    client: O9Client,
-    now: datetime,
-    report: DeliveryReport,
-    look_first: bool,
-    progress: Callable[[str], None],
+def _keep_rejected(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan, settled: dict[int, Settled]
 ) -> None:
-    """Send what has no receipt yet, keep the receipts, and enter the delivery into the books."""
-    planned = lake.read(PLANNED, where=equal("delivery_id", delivery)).sort_by(
-        [("chunk_no", "ascending"), *((name, "ascending") for name in PLANNED.key[1:])]
+    """Keep the refused cells of a group with o9's reason and the members that it lacks.
+
+    They replace what an interrupted run kept of the same chunks, so that a repetition changes nothing.
+    """
+    lake = delivery.lake
+    found = [(chunk, place, reason) for chunk, one in settled.items() for place, reason in one.rejected]
+    slice_ = all_of(equal("delivery_id", planned.delivery_id), isin("chunk_no", sorted(settled)))
+    if not found:
+        if delivery.report.resumed and lake.view(con, "kept", REJECTED, where=slice_) is not None:
+            [(count,)] = con.execute("SELECT count(*) FROM kept").fetchall()
+            if count:
+                lake.overwrite(REJECTED, REJECTED.arrow_schema.empty_table(), slice_)
+        return
+    chunks, places, reasons = (list(column) for column in zip(*found, strict=True))
+    con.register("refusals", pa.table({"chunk_no": chunks, "row_no": places, "reason": reasons}))
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE refused_now AS SELECT planned.*, reason FROM planned "
+        "INNER JOIN refusals USING (chunk_no, row_no)"
+    ).fetchall()
+    missing = lacking(con, delivery.settings, delivery.client, "refused_now")
+    con.register("missing", _missing_table(missing))
+    clauses = " || ".join(
+        f"coalesce((SELECT [text] FROM missing WHERE code = '{code}' AND name = refused_now.{code}), [])"
+        for code in ("item_code", "location_code", "channel_code", "bucket_label")
     )
-    entries = lake.read(LEDGER, where=equal("delivery_id", delivery)).sort_by("chunk_no").to_pylist()
-    cells: dict[int, list[dict[str, Any]]] = {}
-    for cell in planned.to_pylist():
-        cells.setdefault(cell["chunk_no"], []).append(cell)
-    report.delivery_id = delivery
-    report.members_created += _members(settings, planned, client)
-    waiting = [entry for entry in entries if entry["receipt"] is None]
-    if look_first and waiting:
-        held = _held(settings, client, [cell for entry in waiting for cell in cells[entry["chunk_no"]]])
-        for entry in waiting:
-            rows = [o9_row(cell, settings.o9) for cell in cells[entry["chunk_no"]]]
-            if all(_same(row, held.get(series_of(row, settings.o9)), settings) for row in rows):
-                entry.update(receipt="found", sent_at=now, attempts=0, rejected_count=0)
-                report.found += 1
-        _keep(lake, delivery, entries)
-        waiting = [entry for entry in waiting if entry["receipt"] is None]
-    group = settings.o9.measure_group
-    for start in range(0, len(waiting), RECEIPTS_TOGETHER):
-        together = waiting[start : start + RECEIPTS_TOGETHER]
-        batches = [(e["chunk_id"], [o9_row(cell, settings.o9) for cell in cells[e["chunk_no"]]]) for e in together]
-        receipts = client.send_facts(group, batches)
-        refused = []
-        for entry, receipt in zip(together, receipts, strict=True):
-            refused += _settle(entry, receipt, cells[entry["chunk_no"]], now, report)
-        if refused:
-            lake.append(REJECTED, pa.Table.from_pylist(refused, schema=REJECTED.arrow_schema))
-        _keep(lake, delivery, entries)
-        progress(f"{min(start + RECEIPTS_TOGETHER, len(waiting)):,} of {len(waiting):,} requests sent")
-    report.requests += len(entries)
-    _enter(delivery, planned, lake, report)
+    cell = ", ".join(c for c in REJECTED.column_names if c not in ("missing_members", "rejected_at", "resolved_at"))
+    rows = con.sql(
+        f"SELECT {cell}, "
+        "CASE WHEN len(lacks) > 0 THEN '[' || array_to_string(lacks, ',') || ']' END AS missing_members, "
+        f"TIMESTAMP '{delivery.now.isoformat()}' AS rejected_at, CAST(NULL AS TIMESTAMP) AS resolved_at "
+        f"FROM (SELECT *, {clauses} AS lacks FROM refused_now)"
+    ).to_arrow_table()
+    lake.overwrite(REJECTED, rows, slice_)
+    for reason in reasons:
+        delivery.report.reasons[reason] = delivery.report.reasons.get(reason, 0) + 1
 
 
-def _settle(
-    entry: dict[str, Any], receipt: Receipt, cells: list[dict[str, Any]], now: datetime, report: DeliveryReport
-) -> list[dict[str, Any]]:
-    entry.update(receipt=receipt.receipt, sent_at=now, attempts=receipt.attempts, rejected_count=len(receipt.rejected))
-    refused = []
-    for place, reason in receipt.rejected:
-        cell = {name: value for name, value in cells[place].items() if name != "chunk_no"}
-        refused.append({**cell, "reason": reason, "rejected_at": now})
-        report.reasons[reason] = report.reasons.get(reason, 0) + 1
-    return refused
+def _missing_table(missing: Sequence[tuple[str, str, str]]) -> pa.Table:
+    columns: dict[str, list[str]] = {"code": [], "name": [], "text": []}
+    for code, dimension, name in missing:
+        columns["code"].append(code)
+        columns["name"].append(name)
+        columns["text"].append(json.dumps([dimension, name], ensure_ascii=False))
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 
-def _keep(lake: Lake, delivery: str, entries: list[dict[str, Any]]) -> None:
-    """Commit the receipts so far."""
-    table = pa.Table.from_pylist(entries, schema=LEDGER.arrow_schema)
-    lake.overwrite(LEDGER, table, equal("delivery_id", delivery))
-
-
-def _members(settings: Settings, planned: pa.Table, client: O9Client) -> int:
-    """Create the members that o9 lacks; time reaches as far ahead as the forecast does. Returns how many."""
-    if not client.profile.create_members:
-        return 0
-    columns, made = settings.o9.columns, 0
-    wanted = {"item": "item_code", "location": "location_code", "channel": "channel_code"}
-    for name, column in wanted.items():
-        if name in columns:
-            dimension = columns[name].split(".[")[0]
-            names = set(planned[column].unique().to_pylist())
-            missing = sorted(names - client.members(dimension))
-            made += client.create_members(dimension, member_rows(missing)) if missing else 0
-    starts = planned["bucket_start"].to_pylist()
-    ahead = timedelta(weeks=settings.forecast.horizon_weeks + 6)
-    buckets = Calendar(settings.calendar).buckets(min(starts), max(starts) + ahead)
-    dimension = columns["time"].split(".[")[0]
-    held = client.members(dimension)
-    missing_time = [time_member(b.bucket_label, b.start, b.end) for b in buckets if b.bucket_label not in held]
-    return made + (client.create_members(dimension, missing_time) if missing_time else 0)
-
-
-def _held(
-    settings: Settings, client: O9Client, cells: Iterable[dict[str, Any]]
-) -> dict[tuple[str, ...], dict[str, Any]]:
-    """What o9 holds in the buckets of the cells, by series and label."""
-    starts = [cell["bucket_start"] for cell in cells]
-    pages = client.facts(settings.o9.measure_group, first=min(starts), last=max(starts))
-    return {series_of(row, settings.o9): row for page in pages for row in page}
-
-
-def _same(row: dict[str, Any], held: dict[str, Any] | None, settings: Settings) -> bool:
-    """Whether o9 holds the row as it is to be; a row of nulls is held when it is not there."""
-    return all(_decimal(row[name]) == _decimal((held or {}).get(name)) for name in settings.o9.measures.values())
-
-
-def _decimal(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(str(value)).quantize(Decimal("0.0001"))
-
-
-def _enter(delivery: str, planned: pa.Table, lake: Lake, report: DeliveryReport) -> None:
-    """Bring the books up to date with the delivery: rewrite the months that it touches, in one commit."""
-    import duckdb
-
-    months = sorted(set(planned["month_start"].to_pylist()))
+def _enter(con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan) -> None:
+    """Keep the corrections, and bring the books up to date: the months that the delivery touches, in one commit."""
+    lake, report = delivery.lake, delivery.report
+    delivery.lease.check(lake)
+    ours = equal("delivery_id", planned.delivery_id)
+    lake.view(con, "refused_cells", REJECTED, where=ours)
+    key = ", ".join(KEY)
+    con.execute(f"CREATE TEMP VIEW taken AS SELECT * FROM planned ANTI JOIN refused_cells USING ({key})").fetchall()
+    counts = dict(con.execute("SELECT change, count(*) FROM taken GROUP BY 1").fetchall())
+    [(rejected,)] = con.execute("SELECT count(*) FROM planned SEMI JOIN refused_cells USING (" + key + ")").fetchall()
+    months = [row[0] for row in con.execute("SELECT DISTINCT month_start FROM planned ORDER BY 1").fetchall()]
+    buckets = [row[0] for row in con.execute("SELECT DISTINCT bucket_start FROM planned ORDER BY 1").fetchall()]
     report.months.update(months)
-    with duckdb.connect(":memory:") as con:
-        base = lake.view(con, "books", DEMAND_EXPORT, where=isin("month_start", months))
-        lake.view(con, "rejected", REJECTED, where=equal("delivery_id", delivery))
-        con.register("planned", planned)
-        key = ", ".join(DEMAND_EXPORT.key)
-        con.execute(f"CREATE TEMP TABLE taken AS SELECT * FROM planned ANTI JOIN rejected USING ({key})").fetchall()
-        empty = " AND ".join(f"{measure} IS NULL" for measure in MEASURES)
-        rows = con.execute(
-            f"SELECT count(*) FILTER (WHERE NOT ({empty})), count(*) FILTER (WHERE {empty}) FROM taken"
-        ).fetchall()
-        columns = ", ".join(DEMAND_EXPORT.column_names)
-        books = con.sql(
-            f"SELECT {columns} FROM books ANTI JOIN taken USING ({key}) "
-            f"UNION ALL SELECT {columns} FROM taken WHERE NOT ({empty}) ORDER BY {key}"
+    report.new += counts.get("new", 0)
+    report.replaced += counts.get("replaced", 0)
+    report.retracted += counts.get("retracted", 0)
+    report.rejected += rejected
+    if counts.keys() - {"new"}:
+        columns = ", ".join(CORRECTIONS.column_names[:-1])
+        corrected = con.sql(
+            f"SELECT {columns}, TIMESTAMP '{planned.planned_at.isoformat()}' AS corrected_at FROM taken "
+            f"WHERE change <> 'new' ORDER BY {key}"
         )
-        lake.overwrite(DEMAND_EXPORT, books, isin("month_start", months), marks={"delivered": delivery}, based_on=base)
-    report.cells_sent += rows[0][0]
-    report.cells_retracted += rows[0][1]
-    report.cells_rejected += planned.num_rows - rows[0][0] - rows[0][1]
-    lake.overwrite(PLANNED, PLANNED.arrow_schema.empty_table(), equal("delivery_id", delivery))
+        lake.overwrite(CORRECTIONS, corrected, ours)
+    _resolve(con, delivery, planned)
+    touched = everything() if planned.replaces_all else isin("month_start", months)
+    base = lake.view(con, "books", DEMAND_EXPORT, where=isin("month_start", [] if planned.replaces_all else months))
+    columns = ", ".join(DEMAND_EXPORT.column_names)
+    # A cell that o9 refused stays in the books as it was: that is what o9 still holds.
+    rows = con.sql(
+        f"SELECT {columns} FROM books ANTI JOIN taken USING ({key}) "
+        f"UNION ALL SELECT {columns} FROM taken WHERE change <> 'retracted' ORDER BY {key}"
+    )
+    marks: dict[str, str | None] = {
+        "delivered": planned.delivery_id,
+        "months": json.dumps(dict(planned.months), separators=(",", ":")),
+        "target": planned.target,
+        "last_buckets": json.dumps([bucket.isoformat() for bucket in buckets], separators=(",", ":")),
+    }
+    lake.overwrite(DEMAND_EXPORT, rows, touched, marks=marks, based_on=base)
+
+
+def _resolve(con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan) -> None:
+    """Cells that o9 refused earlier and that this delivery decided anew stand no longer."""
+    lake = delivery.lake
+    base = lake.view(con, "all_refused", REJECTED)
+    if base is None:
+        return
+    earlier = f"resolved_at IS NULL AND delivery_id <> '{planned.delivery_id}'"
+    decided = "true" if planned.replaces_all else f"({', '.join(KEY)}) IN (SELECT ({', '.join(KEY)}) FROM planned)"
+    [(count,)] = con.execute(f"SELECT count(*) FROM all_refused WHERE {earlier} AND {decided}").fetchall()
+    if not count:
+        return
+    stamp = f"TIMESTAMP '{delivery.now.isoformat()}'"
+    rows = con.sql(
+        f"SELECT * REPLACE (CASE WHEN {earlier} AND {decided} THEN {stamp} ELSE resolved_at END AS resolved_at) "
+        "FROM all_refused"
+    ).to_arrow_table()
+    lake.overwrite(REJECTED, rows, everything(), based_on=base)

@@ -1,96 +1,124 @@
-"""Whether o9 holds what our books say: counts, sums and a hash for each measure and month, read back by cursor."""
+"""Whether o9 holds what our books say: counts, quantities and a hash for each measure and partial week, read back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from o9_assets.exchange.datasets import DEMAND_EXPORT
-from o9_assets.planning.calendar import Calendar
+from o9_assets.exchange.rows import hold
+from o9_assets.planning.calendar import Bucket, Calendar
 from o9_assets.planning.settings import Settings
+from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import Lake, isin
 from o9_assets.resources.o9 import O9Client
 
-__all__ = ["Break", "read_back"]
+__all__ = ["Break", "ReadBack", "read_back"]
 
-QUERY = """
-SELECT month_start, measure, count(*) AS cells, sum(quantity) AS quantity,
-    bit_xor(hash(item_code, location_code, channel_code, bucket_label, quantity)) AS content
-FROM {source} GROUP BY month_start, measure
-"""
+NEAR = timedelta(days=21)
+"""Partial weeks this near are read in one go; beyond, the ones between are left out."""
+SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A measure and month in which o9 and the books differ."""
+    """A measure and partial week in which o9 and the books differ, with the first cells of it."""
 
-    month_start: date
+    bucket_label: str
     measure: str
-    ours: str
-    theirs: str
+    our_cells: int
+    their_cells: int
+    our_quantity: Decimal
+    their_quantity: Decimal
+    examples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.measure} {self.bucket_label}: books {self.our_cells:,} cells, {self.our_quantity}; "
+            f"o9 {self.their_cells:,} cells, {self.their_quantity}; such as {', '.join(self.examples)}"
+        )
 
 
-def read_back(settings: Settings, months: Iterable[date], *, lake: Lake, client: O9Client) -> tuple[int, list[Break]]:
-    """Compare the months; returns how many measure cells agree, and the breaks."""
-    import duckdb
-    import pyarrow as pa
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Partial weeks compared, measure values that agree, and the breaks."""
 
-    months = sorted(months)
-    if not months:
-        return 0, []
+    buckets: int
+    agreed: int
+    breaks: tuple[Break, ...]
+
+
+def read_back(settings: Settings, starts: Iterable[date], *, lake: Lake, engine: Engine, client: O9Client) -> ReadBack:
+    """Compare the partial weeks that begin on `starts`."""
     calendar, o9 = Calendar(settings.calendar), settings.o9
-    last = calendar.month_start(months[-1]) + timedelta(days=62)
-    buckets = [b for b in calendar.buckets(months[0], last) if b.month_start in set(months)]
-    by_label = {b.bucket_label: b for b in buckets}
-    held: list[dict[str, Any]] = []
-    for page in client.facts(o9.measure_group, first=buckets[0].start, last=buckets[-1].start):
-        for row in page:
-            bucket = by_label.get(str(row[o9.columns["time"]]))
-            if bucket is None or row[o9.columns["version"]] != o9.version:
-                continue
-            for name in o9.measures.values():
-                if row.get(name) is not None:
-                    held.append(
-                        {
-                            "month_start": bucket.month_start,
-                            "measure": name,
-                            "item_code": str(row[o9.columns["item"]]),
-                            "location_code": str(row[o9.columns["location"]]),
-                            "channel_code": str(row[o9.columns["channel"]]) if "channel" in o9.columns else "ALL",
-                            "bucket_label": bucket.bucket_label,
-                            "quantity": f"{row[name]:.4f}",
-                        }
-                    )
-    columns = ("month_start", "measure", "item_code", "location_code", "channel_code", "bucket_label", "quantity")
-    types = [pa.date32(), *[pa.string()] * 6]
-    table = pa.table({c: pa.array([r[c] for r in held], t) for c, t in zip(columns, types, strict=True)})
-    with duckdb.connect(":memory:") as con:
-        lake.view(con, "books", DEMAND_EXPORT, where=isin("month_start", months))
-        con.register("held_text", table)
+    buckets = [calendar.bucket_of(start) for start in sorted(set(starts))]
+    if not buckets:
+        return ReadBack(0, 0, ())
+    labels = {bucket.bucket_label for bucket in buckets}
+    months = sorted({bucket.month_start for bucket in buckets})
+
+    def pages() -> Iterator[Sequence[dict[str, Any]]]:
+        for first, last in _spans(buckets):
+            yield from client.facts(o9.measure_group, first=first, last=last)
+
+    with engine.connect() as con:
+        lake.view(con, "all_books", DEMAND_EXPORT, where=isin("month_start", months))
+        hold(con, "held", pages(), o9)
+        key = "item_code, location_code, channel_code, bucket_label"
+        # A label that no calendar knows is kept: o9 holds there what nobody sent.
+        between = sorted({b.bucket_label for b in calendar.buckets(buckets[0].start, buckets[-1].start)} - labels)
         con.execute(
-            "CREATE TEMP VIEW held AS SELECT * REPLACE (CAST(quantity AS DECIMAL(18,4)) AS quantity) FROM held_text"
+            "CREATE TEMP TABLE books AS SELECT * FROM all_books WHERE list_contains($1, bucket_label)", [sorted(labels)]
         ).fetchall()
-        each = " UNION ALL ".join(
-            f"SELECT month_start, '{name}' AS measure, item_code, location_code, channel_code, bucket_label, "
-            f"{measure} AS quantity FROM books WHERE {measure} IS NOT NULL"
-            for measure, name in o9.measures.items()
-        )
-        rows = con.execute(
-            f"""
-            WITH ours AS ({QUERY.format(source=f"({each})")}), theirs AS ({QUERY.format(source="held")})
-            SELECT coalesce(ours.month_start, theirs.month_start), coalesce(ours.measure, theirs.measure),
-                ours.cells, ours.quantity, theirs.cells, theirs.quantity,
-                ours.content IS NOT DISTINCT FROM theirs.content
-            FROM ours FULL OUTER JOIN theirs USING (month_start, measure) ORDER BY 1, 2
-            """
-        ).fetchall()
-    breaks = [
-        Break(
-            month, measure, f"{cells or 0} cells, {quantity or 0}", f"{their_cells or 0} cells, {their_quantity or 0}"
-        )
-        for month, measure, cells, quantity, their_cells, their_quantity, same in rows
-        if not same
-    ]
-    return sum(row[2] or 0 for row in rows if row[6]), breaks
+        con.execute("DELETE FROM held WHERE list_contains($1, bucket_label)", [between]).fetchall()
+        agreed, breaks = 0, []
+        for measure, name in o9.measures.items():
+            sums = (
+                f"count({measure}) AS cells, coalesce(sum({measure}), 0) AS quantity, "
+                f"bit_xor(hash({key}, {measure})) FILTER (WHERE {measure} IS NOT NULL) AS content"
+            )
+            rows = con.execute(
+                f"""
+                WITH ours AS (SELECT bucket_label, {sums} FROM books GROUP BY 1),
+                theirs AS (SELECT bucket_label, {sums} FROM held GROUP BY 1)
+                SELECT bucket_label, coalesce(ours.cells, 0), coalesce(theirs.cells, 0),
+                    coalesce(ours.quantity, 0), coalesce(theirs.quantity, 0),
+                    coalesce(ours.cells, 0) = coalesce(theirs.cells, 0)
+                    AND ours.content IS NOT DISTINCT FROM theirs.content
+                FROM ours FULL OUTER JOIN theirs USING (bucket_label) ORDER BY 1
+                """
+            ).fetchall()
+            agreed += sum(row[1] for row in rows if row[-1])
+            for label, ours, theirs, quantity, their_quantity, same in rows:
+                if not same:
+                    examples = _examples(con, measure, label, key)
+                    breaks.append(Break(label, name, ours, theirs, quantity, their_quantity, examples))
+    return ReadBack(len(buckets), agreed, tuple(breaks))
+
+
+def _spans(buckets: Sequence[Bucket]) -> Iterator[tuple[date, date]]:
+    """First and last days of runs of partial weeks, so that far ones are read without what lies between."""
+    first = last = buckets[0].start
+    for bucket in buckets[1:]:
+        if bucket.start - last > NEAR:
+            yield first, last
+            first = bucket.start
+        last = bucket.start
+    yield first, last
+
+
+def _examples(con: Any, measure: str, label: str, key: str) -> tuple[str, ...]:
+    """The first cells that differ: ours against theirs."""
+    rows = con.execute(
+        f"""
+        SELECT item_code, location_code, channel_code, b.{measure}, h.{measure}
+        FROM (SELECT * FROM books WHERE bucket_label = $1) AS b
+        FULL OUTER JOIN (SELECT * FROM held WHERE bucket_label = $1) AS h USING ({key})
+        WHERE b.{measure} IS DISTINCT FROM h.{measure} ORDER BY 1, 2, 3 LIMIT {SHOWN}
+        """,
+        [label],
+    ).fetchall()
+    return tuple(f"{' · '.join(row[:3])}: {row[3]} here, {row[4]} there" for row in rows) or ("a cell held twice",)

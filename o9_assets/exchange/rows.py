@@ -46,8 +46,9 @@ def hold(con: duckdb.DuckDBPyConnection, name: str, pages: Iterable[Sequence[dic
 
     Raises ContractBroken for a row that lacks a column, or a number that is none.
     """
-    codes = {code: o9.columns.get(column) for column, code in CODES.items()}
-    measures = {measure: o9.measures.get(measure) for measure in MEASURES}
+    names: dict[str, str] = {**o9.columns, **o9.measures}
+    codes = {code: names.get(column) for column, code in CODES.items()}
+    measures = {measure: names.get(measure) for measure in MEASURES}
     typed = ", ".join([*(f"{c} VARCHAR" for c in codes), *(f"{m} DECIMAL(18,4)" for m in measures)])
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({typed})").fetchall()
     for page in pages:

@@ -23,12 +23,9 @@ def in_parts(con: "duckdb.DuckDBPyConnection", queries: Iterable[str], like: str
 
 
 class _Parts:
-    def __init__(self, con: "duckdb.DuckDBPyConnection", queries: list[str], columns: str = "*") -> None:
-        self._con, self._queries, self._selected = con, queries, columns
-
-    @property
-    def columns(self) -> list[str]:
-        return self._con.sql(self._queries[0]).columns
+    def __init__(self, con: "duckdb.DuckDBPyConnection", queries: list[str], selected: str = "*") -> None:
+        self._con, self._queries, self._selected = con, queries, selected
+        self.columns = con.sql(queries[0]).columns
 
     def project(self, columns: str) -> "_Parts":
         return _Parts(self._con, self._queries, columns)

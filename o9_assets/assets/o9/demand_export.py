@@ -1,23 +1,36 @@
 """Demand history as o9 holds it: each cell sent once, only what changed, and read back to prove it.
 
 Columns and measures get o9's names on the way (settings, `o9`). A cell that is missing is not sent, for it is no zero;
-a correction replaces the cell, and a cell that is no longer there is taken away.
+a correction replaces the cell, and a cell that is no longer there is taken away. docs/o9.md tells how a delivery goes.
 """
 
 import json
+import time
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import Field
 
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.pictures import new_figure, picture
-from o9_assets.exchange.datasets import DEMAND_EXPORT, REJECTED
+from o9_assets.exchange.datasets import DEMAND_EXPORT, PLANNED, REJECTED
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, O9Resource
 
+if TYPE_CHECKING:
+    from o9_assets.exchange.delivery import DeliveryReport
+    from o9_assets.resources.engine import Engine
+    from o9_assets.resources.lake import Lake
+
 __all__ = ["build"]
+
+
+class DemandExportConfig(dg.Config):
+    """What a person can ask for."""
+
+    retry_refused: bool = Field(default=False, description="Send again what o9 refused, though nothing changed")
 
 
 def build(settings: Settings) -> list[Any]:
@@ -26,6 +39,7 @@ def build(settings: Settings) -> list[Any]:
     @dataset_asset(DEMAND_EXPORT, kinds={"iceberg"}, deps=[["curated", "demand_history"]], pool="o9_delivery")
     def demand_export(
         context: dg.AssetExecutionContext,
+        config: DemandExportConfig,
         lake: LakeResource,
         engine: EngineResource,
         o9: O9Resource,
@@ -33,93 +47,130 @@ def build(settings: Settings) -> list[Any]:
     ) -> dg.MaterializeResult:
         from o9_assets.exchange.delivery import deliver
 
-        room = lake.open()
+        room, opened, began = lake.open(), engine.open(), time.monotonic()
         with o9.open(settings) as client:
             report = deliver(
                 settings,
                 DEMAND_HISTORY,
                 lake=room,
-                engine=engine.open(),
+                engine=opened,
                 client=client,
                 now=clock.now(),
+                retry_refused=config.retry_refused,
                 progress=context.log.info,
             )
-        if report.months:
-            months = json.dumps(sorted(month.isoformat() for month in report.months))
-            room.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks={"last_months": months})
-        metadata: dict[str, Any] = {
-            "dagster/row_count": room.row_count(DEMAND_EXPORT),
-            "cells sent": report.cells_sent,
-            "cells retracted": report.cells_retracted,
-            "cells rejected by o9": report.cells_rejected,
-            "requests": report.requests,
-            "requests found in o9 already": report.found,
-            "members created": report.members_created,
-            "months touched": len(report.months),
-            "an interrupted delivery was ended": report.resumed,
-        }
-        if report.delivery_id:
-            metadata["delivery"] = report.delivery_id[:16]
-        if report.reasons:
-            records = [dg.TableRecord({"reason": reason, "cells": n}) for reason, n in sorted(report.reasons.items())]
-            metadata["rejected by reason"] = dg.MetadataValue.table(records)
-        metadata["held by month"] = _picture(room, engine)
-        return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(metadata=_told(report, room, opened, time.monotonic() - began))
 
     @dg.asset_check(
         asset=demand_export,
         name="o9_holds_what_was_sent",
         blocking=True,
-        description="Counts, quantities and a hash for each measure and month of the last delivery, read back from o9.",
+        description="Counts, quantities and a hash for each measure and partial week of the last delivery, read back.",
     )
-    def o9_holds_what_was_sent(lake: LakeResource, o9: O9Resource) -> dg.AssetCheckResult:
+    def o9_holds_what_was_sent(lake: LakeResource, engine: EngineResource, o9: O9Resource) -> dg.AssetCheckResult:
         from o9_assets.exchange.read_back import read_back
 
         room = lake.open()
-        months = [date.fromisoformat(text) for text in json.loads(room.marks(DEMAND_EXPORT).get("last_months", "[]"))]
+        starts = [date.fromisoformat(text) for text in json.loads(room.marks(DEMAND_EXPORT).get("last_buckets", "[]"))]
         with o9.open(settings) as client:
-            agreed, breaks = read_back(settings, months, lake=room, client=client)
-        told = "; ".join(f"{b.measure} {b.month_start}: books {b.ours}, o9 {b.theirs}" for b in breaks[:20])
+            found = read_back(settings, starts, lake=room, engine=engine.open(), client=client)
         return dg.AssetCheckResult(
-            passed=not breaks,
-            description=told or f"{agreed:,} measure cells in {len(months)} months agree",
-            metadata={"cells that agree": agreed, "breaks": len(breaks)},
+            passed=not found.breaks,
+            description="; ".join(map(str, found.breaks[:20]))
+            or f"{found.agreed:,} values in {found.buckets} partial weeks agree",
+            metadata={"values that agree": found.agreed, "breaks": len(found.breaks)},
         )
 
     @dg.asset_check(
         asset=demand_export,
-        name="o9_rejects_nothing",
-        description="Cells that o9 refused, with the volume that planning does not see.",
+        name="o9_refuses_nothing",
+        description="Cells that o9 refuses, by reason and by missing member, with the volume that planning lacks.",
     )
-    def o9_rejects_nothing(lake: LakeResource, engine: EngineResource) -> dg.AssetCheckResult:
+    def o9_refuses_nothing(lake: LakeResource, engine: EngineResource) -> dg.AssetCheckResult:
+        room = lake.open()
         with engine.open().connect() as con:
-            room = lake.open()
             room.view(con, "rejected", REJECTED)
-            room.view(con, "books", DEMAND_EXPORT)
             rows = con.execute(
-                "SELECT reason, count(*), sum(orders_quantity) FROM rejected ANTI JOIN books "
-                "USING (bucket_start, item_code, location_code, channel_code) GROUP BY 1 ORDER BY 2 DESC LIMIT 20"
+                "SELECT missing_members, CASE WHEN missing_members IS NULL THEN reason ELSE '' END, count(*), "
+                "coalesce(sum(orders_quantity), 0) FROM rejected WHERE resolved_at IS NULL "
+                "GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2"
             ).fetchall()
+        told = [(_lacks(missing) if missing else reason, cells, units) for missing, reason, cells, units in rows]
         return dg.AssetCheckResult(
             passed=not rows,
             severity=dg.AssetCheckSeverity.WARN,
-            description="; ".join(f"{reason}: {n:,} cells, {quantity or 0} units" for reason, n, quantity in rows)
-            or "o9 refused nothing that it does not hold by now",
+            description="; ".join(
+                f"{what}: {cells:,} cells, {units:,} units ordered" for what, cells, units in told[:20]
+            )
+            or "o9 took every cell",
+            metadata={
+                "refused cells": sum(cells for _, cells, _ in told),
+                "refused units": float(sum(units for _, _, units in told)),
+                "by reason": dg.MetadataValue.table(
+                    [dg.TableRecord({"what": w, "cells": c, "units ordered": float(u)}) for w, c, u in told[:200]],
+                    schema=dg.TableSchema(
+                        [
+                            dg.TableColumn("what", "string"),
+                            dg.TableColumn("cells", "int"),
+                            dg.TableColumn("units ordered", "float"),
+                        ]
+                    ),
+                ),
+            },
         )
 
-    return [demand_export, o9_holds_what_was_sent, o9_rejects_nothing]
+    return [demand_export, o9_holds_what_was_sent, o9_refuses_nothing]
 
 
-def _picture(lake: Any, engine: EngineResource) -> dg.MarkdownMetadataValue:
-    """Units that o9 holds, by month."""
-    with engine.open().connect() as con:
-        lake.view(con, "books", DEMAND_EXPORT, columns=["month_start", "orders_quantity"])
+def _lacks(missing_members: str) -> str:
+    return "o9 lacks " + ", ".join(f"{dimension} {name}" for dimension, name in json.loads(missing_members))
+
+
+def _told(report: "DeliveryReport", lake: "Lake", engine: "Engine", seconds: float) -> dict[str, Any]:
+    """What the UI shows of a run."""
+    held = lake.row_count(DEMAND_EXPORT)
+    metadata: dict[str, Any] = {
+        "dagster/row_count": held,
+        "cells sent": report.new + report.replaced + report.retracted,
+        "cells new": report.new,
+        "cells replaced": report.replaced,
+        "cells retracted": report.retracted,
+        "cells refused by o9": report.rejected,
+        "cells unchanged": held - report.new - report.replaced,
+        "requests": report.requests,
+        "requests found in o9 already": report.found,
+        "members created": report.members_created,
+        "months touched": len(report.months),
+        "an interrupted delivery was ended": report.resumed,
+        "seconds": round(seconds, 3),
+    }
+    if report.delivery_id:
+        metadata["delivery"] = report.delivery_id[:16]
+        metadata["sent by month"] = _picture(lake, engine)
+    if report.reasons:
+        records = [dg.TableRecord({"reason": reason, "cells": n}) for reason, n in sorted(report.reasons.items())]
+        metadata["refused by reason"] = dg.MetadataValue.table(
+            records, schema=dg.TableSchema([dg.TableColumn("reason", "string"), dg.TableColumn("cells", "int")])
+        )
+    return metadata
+
+
+def _picture(lake: "Lake", engine: "Engine") -> dg.MarkdownMetadataValue:
+    """Orders that the last delivery brought, and how they stood before, by month."""
+    with engine.connect() as con:
+        lake.view(con, "planned", PLANNED, columns=["month_start", "orders_quantity", "was_orders_quantity"])
         rows = con.execute(
-            "SELECT month_start, CAST(sum(orders_quantity) AS DOUBLE) FROM books GROUP BY 1 ORDER BY 1"
+            "SELECT month_start, CAST(sum(orders_quantity) AS DOUBLE), CAST(sum(was_orders_quantity) AS DOUBLE) "
+            "FROM planned GROUP BY 1 ORDER BY 1"
         ).fetchall()
     figure = new_figure()
     axes = figure.subplots()
-    axes.bar([row[0] for row in rows], [row[1] or 0.0 for row in rows], width=24, color="#1f6fb4")
-    axes.set_ylabel("orders held in o9, base units")
+    places = range(len(rows))
+    axes.bar([p - 0.2 for p in places], [row[2] or 0.0 for row in rows], 0.4, color="#bbbbbb", label="before")
+    axes.bar([p + 0.2 for p in places], [row[1] or 0.0 for row in rows], 0.4, color="#1f6fb4", label="sent")
+    step = max(1, len(rows) // 12)
+    axes.set_xticks(list(places)[::step], [row[0].strftime("%Y-%m") for row in rows][::step])
+    axes.set_ylabel("orders in cells sent, base units")
     axes.spines[["top", "right"]].set_visible(False)
-    return picture(figure, "Orders held in o9 by month")
+    axes.legend(frameon=False)
+    return picture(figure, "Orders in the cells of the last delivery, by month")

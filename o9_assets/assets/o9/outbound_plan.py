@@ -11,13 +11,10 @@ import dagster as dg
 from o9_assets.assets.cycles import cycle_partitions
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.dataset import Column, Dataset
-from o9_assets.failures import Passing
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import O9Resource, ZoneResource
 
 __all__ = ["OUTBOUND_PLAN", "build"]
-
-PATIENCE_SECONDS = 60.0
 
 OUTBOUND_PLAN = Dataset(
     "o9.outbound_plan",
@@ -33,29 +30,17 @@ def build(settings: Settings) -> list[Any]:
         OUTBOUND_PLAN, kinds={"file"}, deps=[["o9", "demand_export"]], partitions_def=cycle_partitions(settings)
     )
     def outbound_plan(context: dg.AssetExecutionContext, o9: O9Resource, zone: ZoneResource) -> dg.MaterializeResult:
+        from o9_assets.exchange.outbound import ask_for_plan
+
         cycle = date.fromisoformat(context.partition_key)
         with o9.open(settings) as client:
-            run = client.start_pipeline(
-                client.profile.plan_pipeline,
-                {
-                    "Cycle": cycle.isoformat(),
-                    "MeasureGroup": settings.o9.measure_group,
-                    "Measure": settings.o9.measures["orders_quantity"],
-                    "PlanMeasure": settings.o9.plan_measures[0],
-                    "Weeks": settings.forecast.horizon_weeks,
-                },
-            )
-        prefix = f"o9/outbound/{cycle.isoformat()}"
-        found = [entry for entry in zone.open().list("o9/outbound/") if entry.name.startswith(prefix)]
-        if not found:
-            raise Passing(
-                f"o9 ran {run}, and no file {prefix}* is in the landing zone yet.", remedy="It is looked for again."
-            )
+            found = ask_for_plan(settings, cycle, client=client, zone=zone.open(), progress=context.log.info)
         return dg.MaterializeResult(
             metadata={
-                "o9 run": run,
-                "files": [entry.name for entry in found],
-                "bytes": sum(entry.size_bytes for entry in found),
+                "o9 run": found.run,
+                "files": [entry.name for entry in found.files],
+                "bytes": sum(entry.size_bytes for entry in found.files),
+                "seconds until the file came": round(found.seconds, 1),
             }
         )
 

@@ -45,18 +45,15 @@ def snapshot_for(
     moment = int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
     if current.timestamp_ms <= moment:
         return current.snapshot_id
-    # Walk back from the present: a gap in the chain means that what held then was expired.
-    snapshot = current
-    while snapshot.parent_snapshot_id is not None:
-        parent = table.snapshot_by_id(snapshot.parent_snapshot_id)
-        if parent is None:
-            raise SnapshotGone(
-                f"What {name} held at {as_of} UTC was expired.", remedy="Read a cycle's tag, or what was known then."
-            )
-        if parent.timestamp_ms <= moment:
-            return parent.snapshot_id
-        snapshot = parent
-    return None
+    # Every commit has the next sequence number, so a gap in the numbers means that what held then was expired.
+    kept = sorted(table.metadata.snapshots, key=lambda s: s.sequence_number or 0)
+    earlier = [s for s in kept if s.timestamp_ms <= moment]
+    following = kept[len(earlier)].sequence_number or 0
+    if following != ((earlier[-1].sequence_number or 0) if earlier else 0) + 1:
+        raise SnapshotGone(
+            f"What {name} held at {as_of} UTC was expired.", remedy="Read a cycle's tag, or what was known then."
+        )
+    return earlier[-1].snapshot_id if earlier else None
 
 
 def parquet_sql(schema: Schema, paths: Sequence[str]) -> str:

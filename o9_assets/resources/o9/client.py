@@ -127,12 +127,11 @@ class O9Client:
         filters: list[Row] = []
         if first is not None or last is not None:
             ranges = [{"op": op, "value": day.isoformat()} for op, day in ((">=", first), ("<=", last)) if day]
-            filters.append({"AttributeName": "StartDate", "DateRanges": ranges, "DimensionName": "Time"})
+            attribute = self.profile.time_attribute
+            filters.append({"AttributeName": attribute, "DateRanges": ranges, "DimensionName": "Time"})
         for column, members in (values or {}).items():
-            dimension, _, attribute = column.partition(".[")
-            filters.append(
-                {"AttributeName": attribute.rstrip("]"), "Values": list(members), "DimensionName": dimension}
-            )
+            dimension, _, attribute = column.removesuffix("]").partition(".[")
+            filters.append({"AttributeName": attribute, "Values": list(members), "DimensionName": dimension})
         return self._pages(self._path(self.profile.paths.facts, measure_group=measure_group), filters)
 
     def send_facts(self, measure_group: str, batches: Sequence[Batch]) -> list[Receipt | O9Error]:

@@ -88,6 +88,7 @@ class Profile(Model):
     batch_size: int = Field(5_000, ge=1, le=1_000_000, description="Rows of a request")
     concurrent_requests: int = Field(4, ge=1, le=64)
     timeout_seconds: float = Field(60, gt=0)
+    time_attribute: str = Field("StartDate", description="Time's attribute that date filters of facts go by")
     create_members: tuple[Dimension, ...] = Field(
         ("item", "location", "channel", "time"), description="Dimensions whose members are created where o9 lacks them"
     )

@@ -1,0 +1,180 @@
+"""Sending the chunks of a delivery: what o9 confirmed is settled, what it did not is looked up first, and a request
+that it refuses as a whole is halved until the rows at fault stand alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from o9_assets.exchange.datasets import MEASURES
+from o9_assets.exchange.rows import hold, row_sql
+from o9_assets.planning.settings import Settings
+from o9_assets.resources.o9 import Batch, O9Client, O9Error, Receipt, RejectedRows, Unconfirmed
+
+__all__ = ["Request", "Sender", "Settled"]
+
+LOOKS = 5
+"""How often a chunk whose answer was lost is looked up and sent again, before the run gives up and is retried."""
+FEW_ITEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request whose outcome is known: accepted, found or refused."""
+
+    chunk_id: str
+    row_count: int
+    outcome: str
+    receipt: str | None
+    attempts: int
+    rejected_count: int
+
+
+@dataclass
+class Settled:
+    """A chunk whose rows are all either in o9 or refused by it. `rejected` holds a row's place and o9's reason."""
+
+    requests: list[Request] = field(default_factory=list)
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, other: Settled) -> Settled:
+        return Settled([*self.requests, *other.requests], [*self.rejected, *other.rejected])
+
+
+class Sender:
+    """Sends chunks of the view `planned` on a connection."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        client: O9Client,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._con, self._o9, self._client, self._sleep = con, settings.o9, client, sleep
+        self._row = row_sql(settings.o9)
+        self._refused = 0
+
+    def send(self, chunks: Sequence[int], *, look_first: bool) -> tuple[dict[int, Settled], O9Error | None]:
+        """Send chunks; with `look_first` only what o9 does not hold. Returns those settled, and what stopped others."""
+        settled: dict[int, Settled] = {}
+        places: dict[int, Sequence[int]] = {}
+        batches = self._whole(chunks)
+        for chunk, absent in self._absent(chunks).items() if look_first else []:
+            if not absent:
+                whole = batches.pop(chunk)
+                settled[chunk] = Settled([Request(whole.batch_id, whole.count, "found", None, 0, 0)])
+            elif len(absent) < batches[chunk].count:
+                places[chunk], batches[chunk] = absent, self._part(chunk, absent)
+        outcomes = self._client.send_facts(self._o9.measure_group, list(batches.values()))
+        stopped: O9Error | None = None
+        for (chunk, batch), outcome in zip(batches.items(), outcomes, strict=True):
+            try:
+                settled[chunk] = self._settle(chunk, places.get(chunk, range(batch.count)), batch, outcome)
+            except O9Error as error:
+                # What went through is kept; the first thing that went wrong is told.
+                stopped = stopped or error
+        return settled, stopped
+
+    def _settle(self, chunk: int, places: Sequence[int], batch: Batch, outcome: Receipt | O9Error) -> Settled:
+        match outcome:
+            case Receipt():
+                rejected = [(places[place], reason) for place, reason in outcome.rejected]
+                request = Request(
+                    batch.batch_id, batch.count, "accepted", outcome.receipt, outcome.attempts, len(rejected)
+                )
+                return Settled([request], rejected)
+            case RejectedRows():
+                one = len(places) == 1
+                refused = Request(batch.batch_id, batch.count, "refused", None, 1, 1 if one else 0)
+                if one:
+                    self._refused += 1
+                    if self._refused > self._client.profile.limits.refused_rows:
+                        raise outcome
+                    return Settled([refused], [(places[0], outcome.reason)])
+                half = len(places) // 2
+                both = Settled([refused])
+                for part in (places[:half], places[half:]):
+                    smaller = self._part(chunk, part)
+                    both = both.add(self._settle(chunk, part, smaller, self._once(smaller)))
+                return both
+            case Unconfirmed():
+                return self._after_a_look(chunk, places, outcome)
+        raise outcome
+
+    def _after_a_look(self, chunk: int, places: Sequence[int], lost: Unconfirmed) -> Settled:
+        """Settle rows whose answer was lost: those that o9 holds are found, the others are sent again."""
+        retry = self._client.profile.retry
+        done = Settled()
+        for attempt in range(LOOKS):
+            self._sleep(min(retry.first_pause_seconds * 2**attempt, retry.longest_pause_seconds))
+            absent = self._absent([chunk], places)[chunk]
+            held = [place for place in places if place not in set(absent)]
+            if held:
+                found = self._part(chunk, held)
+                done = done.add(Settled([Request(found.batch_id, found.count, "found", None, 0, 0)]))
+            if not absent:
+                return done
+            batch = self._part(chunk, absent)
+            outcome = self._once(batch)
+            if not isinstance(outcome, Unconfirmed):
+                return done.add(self._settle(chunk, absent, batch, outcome))
+            places, lost = absent, outcome
+        raise lost
+
+    def _once(self, batch: Batch) -> Receipt | O9Error:
+        [outcome] = self._client.send_facts(self._o9.measure_group, [batch])
+        return outcome
+
+    def _whole(self, chunks: Sequence[int]) -> dict[int, Batch]:
+        """Chunks as they go out, in their order."""
+        rows = self._con.execute(
+            f"SELECT chunk_no, count(*), '[' || string_agg({self._row}, ',' ORDER BY row_no) || ']' FROM planned "
+            "WHERE chunk_no BETWEEN $1 AND $2 AND list_contains($3, chunk_no) GROUP BY 1 ORDER BY 1",
+            [min(chunks), max(chunks), list(chunks)],
+        ).fetchall()
+        return {chunk: Batch.of(text.encode(), count) for chunk, count, text in rows}
+
+    def _part(self, chunk: int, places: Sequence[int]) -> Batch:
+        """Some rows of a chunk as they go out."""
+        [(count, text)] = self._con.execute(
+            f"SELECT count(*), '[' || string_agg({self._row}, ',' ORDER BY row_no) || ']' FROM planned "
+            "WHERE chunk_no = $1 AND list_contains($2, row_no)",
+            [chunk, list(places)],
+        ).fetchall()
+        return Batch.of(text.encode(), count)
+
+    def _absent(self, chunks: Sequence[int], places: Sequence[int] | None = None) -> dict[int, list[int]]:
+        """For each chunk the places of rows that o9 does not hold as they are to be."""
+        among = "" if places is None else "AND list_contains($places, row_no)"
+        parameters: dict[str, object] = {"first": min(chunks), "last": max(chunks), "chunks": list(chunks)}
+        if places is not None:
+            parameters["places"] = list(places)
+        self._con.execute(
+            "CREATE OR REPLACE TEMP TABLE looked_for AS SELECT * FROM planned "
+            f"WHERE chunk_no BETWEEN $first AND $last AND list_contains($chunks, chunk_no) {among}",
+            parameters,
+        ).fetchall()
+        [(first, last, items)] = self._con.execute(
+            "SELECT min(bucket_start), max(bucket_start), count(DISTINCT item_code) FROM looked_for"
+        ).fetchall()
+        values: dict[str, Sequence[str]] | None = None
+        if items <= FEW_ITEMS:
+            rows = self._con.execute("SELECT DISTINCT item_code FROM looked_for ORDER BY 1").fetchall()
+            values = {self._o9.columns["item"]: [row[0] for row in rows]}
+        pages = self._client.facts(self._o9.measure_group, first=first, last=last, values=values)
+        hold(self._con, "held", pages, self._o9)
+        # A row of nulls is as it is to be when it is not there.
+        same = " AND ".join(f"l.{m} IS NOT DISTINCT FROM h.{m}" for m in MEASURES)
+        absent = self._con.execute(
+            f"""
+            SELECT l.chunk_no, list(l.row_no ORDER BY l.row_no) FILTER (WHERE NOT ({same}))
+            FROM looked_for AS l
+            LEFT JOIN held AS h USING (item_code, location_code, channel_code, bucket_label)
+            GROUP BY 1
+            """
+        ).fetchall()
+        return {chunk: list(missing or []) for chunk, missing in absent}

@@ -1,0 +1,196 @@
+"""Curated tables through landing zone and lake: what runs keep is what a rebuild makes, now and of every past moment."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from o9_assets.assets.curated import demand_history, order_lines
+from o9_assets.assets.curated.as_of import demand_history_as_of, order_lines_as_of
+from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+from o9_assets.assets.curated.items import ITEMS
+from o9_assets.assets.curated.order_lines import ORDER_LINES
+from o9_assets.planning.settings import parse
+from o9_assets.resources.lake import CommitConflict
+
+
+def days(company: Any) -> list[Any]:
+    """Four runs with late, changed, cancelled, deleted and replaced rows; gives the tables after each."""
+    after = []
+    company.land("units/1.csv", "*,CASE,2020-01-01,12")
+    company.land("items/1.csv", "A,EA,2020-01-01,", "B,EA,,")
+    company.order("2025-01-27", "S1 1 A 10", "S1 2 B 2 unit=CASE", "S2 1 A 4 requested=2025-02-03")
+    company.order("2025-01-28")
+    company.refresh()
+    after.append((company.now, company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)))
+    company.order("2025-01-30", "S1 1 A 11 op=U", "S3 1 A -2 changed_at=2025-01-30T08:00:00")
+    company.land("stock/1.csv", "B,L1,2025-01-30,0", "B,L1,2025-01-31,0")
+    company.refresh()
+    after.append((company.now, company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)))
+    # The 29th comes late; S2 is cancelled by name, S1/2 deleted; the unit holds more from February on.
+    company.order("2025-01-29", "S4 1 B 1 unit=CASE", "S5 1 A 1 unit=KAR")
+    company.order("2025-01-31", "S6 1 A -4 cancels_order=S2 cancels_line=1", "S1 2 B 2 op=D")
+    company.land("units/2.csv", "*,CASE,2025-01-29,24")
+    company.refresh()
+    after.append((company.now, company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)))
+    # The file of the 30th is replaced: the change of S1/1 and the return are gone.
+    company.order("2025-01-30", "S7 1 B 3 location=L2")
+    company.order("2025-02-02")
+    company.land("shipments/2025-02-02.csv", "D1,1,A,L1,,2025-01-29,9,", "D2,1,B,L1,,2025-02-01,1,CASE")
+    company.refresh()
+    after.append((company.now, company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)))
+    return after
+
+
+def test_runs_leave_what_a_rebuild_makes(company: Any) -> None:
+    *_, (_, lines, history) = days(company)
+    company.curate(rebuild=True)
+    assert company.rows(ORDER_LINES).equals(lines)
+    assert company.rows(DEMAND_HISTORY).equals(history)
+
+
+def test_the_past_is_what_a_run_made_then(company: Any) -> None:
+    for moment, lines, history in days(company):
+        assert order_lines_as_of(moment, lake=company.lake, engine=company.engine).equals(lines)
+        assert demand_history_as_of(moment, lake=company.lake, engine=company.engine).equals(history)
+
+
+def test_the_past_is_read_with_the_settings_of_then(company: Any) -> None:
+    company.order("2025-01-27", "S1 1 A 10 requested=2025-02-03")
+    company.refresh()
+    then, history = company.now, company.rows(DEMAND_HISTORY)
+    company.settings = parse(company.settings.text.replace("demand_date: requested_date", "demand_date: order_date"))
+    company.refresh()
+    assert not company.rows(DEMAND_HISTORY).equals(history)
+    assert demand_history_as_of(then, lake=company.lake, engine=company.engine).equals(history)
+
+
+def test_a_run_with_nothing_new_writes_nothing(company: Any) -> None:
+    days(company)
+    before = [company.lake.snapshot_id(d) for d in (ITEMS, ORDER_LINES, DEMAND_HISTORY)]
+    lines, history = company.refresh()
+    assert (lines.months, history.buckets) == ([], [])
+    assert [company.lake.snapshot_id(d) for d in (ITEMS, ORDER_LINES, DEMAND_HISTORY)] == before
+
+
+def test_a_late_change_makes_only_its_weeks_anew(company: Any) -> None:
+    for day in range(1, 29):
+        company.order(f"2025-01-{day:02d}", f"S{day} 1 A 1")
+    company.refresh()
+    company.order("2025-01-29", "S7 1 A 5 op=U ordered=2025-01-07 requested=2025-01-07")
+    lines, history = company.refresh()
+    assert lines.demand_days == [date(2025, 1, 7)]
+    assert history.buckets == [date(2025, 1, 6)]
+    assert [c["orders_quantity"] for c in company.cells("A")][:3] == [Decimal(5), Decimal(11), Decimal(7)]
+
+
+def test_weeks_are_made_anew_on_request(company: Any) -> None:
+    for day in range(1, 29):
+        company.order(f"2025-01-{day:02d}", f"S{day} 1 A 1")
+    company.refresh()
+    before = company.rows(DEMAND_HISTORY)
+    _, history = company.refresh(weeks=(date(2025, 1, 8), date(2025, 1, 15)))
+    assert history.buckets == [date(2025, 1, 6), date(2025, 1, 13)]
+    assert company.rows(DEMAND_HISTORY).equals(before)
+
+
+def test_kinds_units_and_issues_of_lines(company: Any) -> None:
+    days(company)
+    lines = company.lines()
+    assert {key: (row["kind"], row["counts_as"], row["issue"]) for key, row in lines.items()} == {
+        "S1/1": ("sale", "orders", None),
+        "S2/1": ("cancelled", "none", None),
+        "S4/1": ("sale", "orders", None),
+        "S5/1": ("sale", "none", "unknown_uom"),
+        "S6/1": ("cancellation", "none", None),
+        "S7/1": ("sale", "orders", None),
+    }
+    assert lines["S1/1"]["quantity"] == 10
+    assert lines["S4/1"]["base_quantity"] == 24
+
+
+def test_cells_tell_zero_from_unknown(company: Any) -> None:
+    days(company)
+    first, second = company.cells("B")[0], company.cells("B")[1]
+    assert (first["bucket_start"], first["location_code"], first["state"]) == (date(2025, 1, 27), "L1", "sold")
+    assert (first["orders_quantity"], first["out_of_stock_days"], first["is_complete"]) == (Decimal(24), 2, True)
+    assert (second["bucket_start"], second["location_code"], second["state"]) == (date(2025, 1, 27), "L2", "sold")
+    weekend = [c for c in company.cells("B") if c["bucket_start"] == date(2025, 2, 1)]
+    # The first of February's file never came, so nothing is known of that weekend's orders; its shipments are.
+    assert [(c["state"], c["orders_quantity"], c["shipments_quantity"]) for c in weekend] == [
+        ("missing", None, Decimal(24)),
+        ("missing", None, Decimal(0)),
+    ]
+
+
+def test_a_crash_after_the_lines_were_written_is_made_good_by_the_next_run(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.land("units/1.csv", "*,CASE,2020-01-01,12")
+    company.order("2025-01-27", "S1 1 A 1 unit=CASE")
+    company.refresh()
+    company.land("units/2.csv", "*,CASE,2020-01-01,10")
+    company.order("2025-01-28", "S2 1 A 1 unit=CASE")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(order_lines, "_keep_factors", killed)
+        with pytest.raises(KeyboardInterrupt):
+            company.refresh()
+    company.curate()
+    with monkeypatch.context() as patch:
+        patch.setattr(demand_history, "keep_factors", killed)
+        company.order("2025-01-29", "S3 1 A 1 unit=CASE")
+        with pytest.raises(KeyboardInterrupt):
+            company.refresh()
+    company.curate()
+    kept = company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)
+    assert [c["orders_quantity"] for c in company.cells("A")] == [Decimal(30)]
+    company.curate(rebuild=True)
+    assert (company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)) == kept
+
+
+def test_of_two_runs_at_once_one_is_told_to_try_again(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    company.order("2025-01-27", "S1 1 A 1")
+    company.refresh()
+    company.order("2025-01-28", "S2 1 A 1")
+    company.now = datetime(2025, 3, 2)
+    company.ingest()
+    real = order_lines.in_parts
+
+    def slow(*args: Any) -> Any:
+        # The other run is quicker and commits while this one computes.
+        monkeypatch.setattr(order_lines, "in_parts", real)
+        order_lines.make(company.settings, company.lake, company.engine, company.now)
+        return real(*args)
+
+    monkeypatch.setattr(order_lines, "in_parts", slow)
+    with pytest.raises(CommitConflict):
+        order_lines.make(company.settings, company.lake, company.engine, company.now)
+    company.curate()
+    assert sorted(company.lines()) == ["S1/1", "S2/1"]
+    assert [c["orders_quantity"] for c in company.cells("A")] == [Decimal(2)]
+
+
+def test_changed_settings_make_everything_anew(company: Any) -> None:
+    company.order("2025-01-31", "S1 1 A 10 requested=2025-02-03")
+    company.refresh()
+    assert [c["bucket_start"] for c in company.cells("A")] == [date(2025, 2, 3)]
+    company.settings = parse(company.settings.text.replace("demand_date: requested_date", "demand_date: order_date"))
+    lines, history = company.refresh()
+    assert lines.rebuilt
+    assert history.buckets is None
+    assert [c["bucket_start"] for c in company.cells("A")] == [date(2025, 1, 27)]
+
+
+def test_marks_do_not_pile_up(company: Any) -> None:
+    for day in range(20, 29):
+        company.order(f"2025-01-{day}", f"S{day} 1 A 1")
+        company.refresh()
+    touched = [key for key in company.lake.marks(ORDER_LINES) if key.startswith(order_lines.TOUCHED)]
+    assert len(touched) == 1

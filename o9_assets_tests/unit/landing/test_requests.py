@@ -1,0 +1,49 @@
+"""The landing sensor asks once for what is new, again when a run failed, and remembers little."""
+
+import pytest
+
+from o9_assets.landing.requests import Memory, decide
+
+
+def test_new_objects_are_asked_for_at_once_and_not_again_while_a_run_is_at_it() -> None:
+    request, asked = decide("orders", ["a", "b"], None, 1000.0)
+    assert request is not None
+    assert request.objects == 2
+    assert decide("orders", ["b", "a"], asked, 1010.0) == (None, asked)
+
+
+def test_nothing_new_asks_for_nothing_and_forgets() -> None:
+    _, asked = decide("orders", ["a"], None, 1000.0)
+    assert decide("orders", [], asked, 1010.0) == (None, None)
+
+
+def test_another_object_is_another_request_with_another_key() -> None:
+    first, asked = decide("orders", ["a"], None, 1000.0)
+    second, _ = decide("orders", ["a", "b"], asked, 1001.0)
+    assert first is not None
+    assert second is not None
+    assert first.run_key != second.run_key
+
+
+def test_what_is_still_not_in_is_asked_for_again_less_and_less_often() -> None:
+    now, asked, waits, last = 0.0, None, [], 0.0
+    while now < 20000:
+        request, asked = decide("orders", ["a"], asked, now)
+        if request is not None:
+            waits.append(now - last)
+            last = now
+        now += 10
+    assert waits[:7] == [0.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0]
+
+
+def test_memory_survives_as_text_and_stays_small() -> None:
+    _, asked = decide("orders", [str(n) for n in range(10_000)], None, 1000.0)
+    assert asked is not None
+    memory = Memory({"orders": asked}, "orders")
+    assert Memory.loads(memory.dumps()) == memory
+    assert len(memory.dumps()) < 200
+
+
+@pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"asked": 1}', '{"asked": {"a": {}}}'])
+def test_a_cursor_that_cannot_be_read_is_an_empty_memory(text: str | None) -> None:
+    assert Memory.loads(text) == Memory()
