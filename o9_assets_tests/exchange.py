@@ -103,7 +103,9 @@ class Exchange:
             "http://o9.example.com",
             secret,
             model="M",
-            transport=httpx.ASGITransport(build_app(self.store, folder_drop(self.home / "landing"), faults=self.faults)),
+            transport=httpx.ASGITransport(
+                build_app(self.store, folder_drop(self.home / "landing"), faults=self.faults)
+            ),
             sleep=self.time.asleep,
             clock=self.time,
         )

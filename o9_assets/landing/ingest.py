@@ -26,7 +26,7 @@ from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import CommitConflict, Lake, all_of, equal, isin
 from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged
 
-__all__ = ["IngestReport", "ingest", "new_objects"]
+__all__ = ["Arrival", "IngestReport", "enter_in_manifest", "ingest", "new_objects"]
 
 FLUSH_ROWS = 2_000_000
 """Objects are written together until their rows reach this number; a larger object is written by itself."""
@@ -178,11 +178,11 @@ def _flush(
         )
     report.reasons.update({r: n for r, n in Counter(quarantined["reason"].to_pylist()).items() if r is not None})
     report.value_at_risk += sum((v for v in quarantined["value_at_risk"].to_pylist() if v is not None), Decimal(0))
-    _list(lake, feed_name, rows)
+    enter_in_manifest(lake, feed_name, rows)
     staging.clear()
 
 
-def _list(lake: Lake, feed_name: str, rows: list[dict[str, object]]) -> None:
+def enter_in_manifest(lake: Lake, feed_name: str, rows: list[dict[str, object]]) -> None:
     """Commit manifest rows under the feed's next number; whoever comes second counts on from the first."""
     for _ in range(20):
         base = lake.snapshot_id(MANIFEST)

@@ -28,8 +28,9 @@ class Hopeless(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A readable copy of an object: UTF-8 without a byte order mark for text, as it came for Parquet. With an odd number
-    of quotes, one of them is never closed."""
+    """A readable copy of an object: UTF-8 without a byte order mark for text, as it came for Parquet.
+
+    With an odd number of quotes, one of them is never closed."""
 
     path: Path
     has_nul: bool

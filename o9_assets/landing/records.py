@@ -12,9 +12,11 @@ LONGEST = 10_000
 
 
 def records(path: Path, quote: str, delimiter: str = ",") -> Iterator[tuple[int, int, bytes]]:
-    """Every record as its number (the first is 1; blank lines are none), its byte offset, and its bytes without the
-    line's end. A quoted line break does not end a record; a quote that is never closed takes the rest of the file. A quote
-    opens a value only where the value begins."""
+    """Every record: its number (the first is 1; blank lines are none), its byte offset, and its bytes without line end.
+
+    A quoted line break does not end a record; a quote that is never closed takes the rest of the file. A quote opens a
+    value only where the value begins.
+    """
     sign, opening = quote.encode(), (delimiter + quote).encode()
     with path.open("rb") as source:
         number, offset, start, pending = 0, 0, 0, b""

@@ -1,4 +1,4 @@
-"""The command line: `run` (the whole cycle, with a report), `dev` (the UI), `land` (bring files in), `mend`."""
+"""The command line: `run` (the whole cycle and a report), `dev` (the UI), `land`, `mend`, `reread`."""
 
 import argparse
 import os
@@ -29,6 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     land = commands.add_parser("land", help="bring a folder of files into the landing zone")
     land.add_argument("files", type=Path)
 
+    mend = commands.add_parser("mend", help="take in a quarantined record with the text it should have had")
+    mend.add_argument("feed")
+    mend.add_argument("object", help="name below the landing zone's root")
+    mend.add_argument("line", type=int)
+    mend.add_argument("text", help="the whole record; a JSON object for Parquet and JSON lines")
+
+    reread = commands.add_parser("reread", help="read objects again after their feed's settings were mended")
+    reread.add_argument("feed")
+    reread.add_argument("objects", nargs="+")
+
     given = parser.parse_args(arguments)
     if getattr(given, "settings", None):
         os.environ["O9_PLANNING"] = str(given.settings.resolve())
@@ -38,6 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from o9_assets.run.cycle import run_cycle
 
                 return run_cycle(files=given.files, day_by_day=given.day_by_day)
+            case "mend" | "reread":
+                from o9_assets.run.mending import run_mend, run_reread
+
+                if given.command == "mend":
+                    print(run_mend(given.feed, given.object, given.line, given.text))  # noqa: T201
+                else:
+                    print(run_reread(given.feed, given.objects))  # noqa: T201
+                return 0
             case "dev":
                 return _dev(given.port)
             case _:

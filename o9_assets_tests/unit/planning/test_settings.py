@@ -44,9 +44,9 @@ def test_the_settings_that_are_shipped_can_be_used(name: str) -> None:
         ("encoding: utf-8, decimal", "encoding: utf-88, decimal", "is no encoding"),
         ('path: "erp/orders/', 'path: "../erp/orders/', "must lie below the landing zone"),
         ("{covers_date:%Y-%m-%d}*.csv*", "{day}*.csv", "knows one placeholder"),
-        ("daily: \"0 5 * * *\"", "daily: \"5 o'clock\"", "five fields"),
+        ('daily: "0 5 * * *"', 'daily: "5 o\'clock"', "five fields"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_is_told_with_its_line_and_what_would_be_right(right: str, wrong: str, said: str) -> None:
     assert right in TEXT
     text = TEXT.replace(right, wrong, 1)

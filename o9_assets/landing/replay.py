@@ -1,0 +1,144 @@
+"""Mending: a quarantined record taken in after all, or an object judged anew after its feed's settings were mended.
+
+A mended record keeps its object and its line and becomes known now; its quarantine row stays and says when it was
+mended, so that the account of rows goes on balancing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from o9_assets.dataset import Dataset
+from o9_assets.failures import Permanent
+from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+from o9_assets.landing.ingest import Arrival, IngestReport, enter_in_manifest, ingest
+from o9_assets.landing.plain import make_plain
+from o9_assets.landing.records import records
+from o9_assets.landing.staging import Staging
+from o9_assets.planning.feeds import Feed
+from o9_assets.resources.engine import Engine
+from o9_assets.resources.lake import Lake, all_of, equal
+from o9_assets.resources.landing_zone import LandedObject, LandingZone
+
+__all__ = ["mend", "reread"]
+
+
+def mend(
+    feed_name: str,
+    feed: Feed,
+    dataset: Dataset,
+    object_name: str,
+    line: int,
+    text: str,
+    *,
+    timezone: str,
+    zone: LandingZone,
+    lake: Lake,
+    engine: Engine,
+    now: datetime,
+) -> None:
+    """Take in a quarantined record with the text that it should have had (a JSON object for Parquet and JSON lines).
+
+    Raises Permanent where no such record waits to be mended, where its object is no longer there to tell its header,
+    and where the new text has a fault as well, which is then named.
+    """
+    waiting = all_of(equal("feed", feed_name), equal("object_name", object_name), equal("line", line))
+    rows = [row for row in lake.read(QUARANTINE, where=waiting).to_pylist() if row["mended_at"] is None]
+    if not rows:
+        raise Permanent(
+            f"No record {line} of {object_name} is in quarantine.", remedy="The asset lake/quarantine lists what is."
+        )
+    row = rows[-1]
+    listed = lake.read(MANIFEST, where=all_of(equal("feed", feed_name), equal("object_id", row["object_id"])))
+    [entry] = listed.to_pylist()
+    form = feed.format
+    with tempfile.TemporaryDirectory() as folder, engine.connect() as con:
+        header = _header(feed, object_name, entry["object_version"], zone, Path(folder))
+        path = Path(folder) / "mended"
+        path.write_text(f"{header}{text}\n", encoding="utf-8")
+        plain_form = {
+            "encoding": "utf-8",
+            "compression": "none",
+            **({"type": "jsonl"} if form.type == "parquet" else {}),
+        }
+        mended_feed = feed.model_copy(update={"format": form.model_copy(update=plain_form)})
+        staging = Staging(con, feed_name, mended_feed, dataset, timezone)
+        found = LandedObject(object_name, entry["object_version"], 0, now)
+        staging.add(found, make_plain(path, mended_feed.format, Path(folder)), now)
+        staging.finish()
+        for fault in staging.quarantined().to_pylist():
+            where = f" in {fault['column_name']}" if fault["column_name"] else ""
+            raise Permanent(f"The mended record has a fault{where}: {fault['reason']}, {fault['detail']}.")
+        accepted = staging.accepted().to_arrow_table()
+    if accepted.num_rows != 1:
+        raise Permanent(f"The mended text holds {accepted.num_rows} records.", remedy="Give exactly one.")
+    accepted = _with(accepted, "line", pa.array([line], pa.int64()))
+    accepted = _with(accepted, "object_id", pa.array([row["object_id"]], pa.string()))
+    lake.overwrite(dataset, accepted, all_of(equal("object_id", row["object_id"]), equal("line", line)))
+    mended = pa.Table.from_pylist([{**row, "mended_at": now}], schema=QUARANTINE.arrow_schema)
+    lake.overwrite(QUARANTINE, mended, all_of(waiting, equal("object_id", row["object_id"])))
+    enter_in_manifest(lake, feed_name, [{k: v for k, v in entry.items() if k != "ingest_seq"}])
+
+
+def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(column), column, values)
+
+
+def _header(feed: Feed, object_name: str, version: str, zone: LandingZone, folder: Path) -> str:
+    """The header line of a CSV object, with its line end; nothing for other formats."""
+    if feed.format.type != "csv":
+        return ""
+    for found in zone.list(object_name):
+        if found.name == object_name and found.version == version:
+            plain = make_plain(zone.spool(found, folder).path, feed.format, folder)
+            _, _, text = next(records(plain.path, feed.format.quote, feed.format.delimiter))
+            return text.decode() + "\n"
+    raise Permanent(
+        f"The version of {object_name} that holds the record is no longer in the landing zone.",
+        remedy="Land the corrected file under its name instead.",
+    )
+
+
+def reread(
+    feed_name: str,
+    feed: Feed,
+    dataset: Dataset,
+    names: Sequence[str],
+    *,
+    timezone: str,
+    zone: LandingZone,
+    lake: Lake,
+    engine: Engine,
+    now: datetime,
+    progress: Callable[[str], None] | None = None,
+) -> IngestReport:
+    """Read objects again, after the settings that judged them were mended: their slices are replaced.
+
+    Raises Permanent for a name that is not in the landing zone or not the feed's.
+    """
+    arrivals = []
+    for name in names:
+        match = feed.match(name)
+        found = next((o for o in zone.list(name) if o.name == name), None)
+        if match is None or found is None:
+            raise Permanent(
+                f"{name} is no object of {feed_name} in the landing zone.", remedy=f"Names are {feed.path}."
+            )
+        arrivals.append(Arrival(found, match))
+    return ingest(
+        feed_name,
+        feed,
+        dataset,
+        timezone=timezone,
+        zone=zone,
+        lake=lake,
+        engine=engine,
+        now=now,
+        objects=arrivals,
+        progress=progress,
+    )

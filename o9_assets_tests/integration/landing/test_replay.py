@@ -1,0 +1,116 @@
+"""A quarantined record can be mended, and an object judged anew, without the account of rows losing its balance."""
+
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from o9_assets.failures import Permanent
+from o9_assets.landing.accepted import accepted_view, changes_since
+from o9_assets.landing.accounts import account_of
+from o9_assets.landing.replay import mend, reread
+from o9_assets.planning.settings import bind
+from o9_assets_tests.company import SETTINGS, Company
+
+NAME = "orders/2025-01-06.csv"
+GOOD, BAD = "O1;1;a1;S1;2025-01-06;5;2.50", "O2;1;a1;S1;2025-01-06;five;2.50"
+MENDED = "O2;1;a1;S1;2025-01-06;5;2.50"
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    company = Company(tmp_path)
+    company.orders(GOOD, BAD)
+    company.ingest()
+    return company
+
+
+def rooms(company: Company) -> dict[str, Any]:
+    return {
+        "timezone": "UTC",
+        "zone": company.zone,
+        "lake": company.lake,
+        "engine": company.engine,
+        "now": datetime(2025, 3, 1),
+    }
+
+
+def mended(company: Company, line: int = 3, text: str = MENDED, name: str = NAME) -> None:
+    dataset = company.dataset("erp_orders")
+    mend("erp_orders", bind(company.settings, dataset), dataset, name, line, text, **rooms(company))
+
+
+def test_a_mended_record_takes_its_place_and_is_known_from_now_on(company: Company) -> None:
+    mended(company)
+    assert [(r["order_id"], r["line"], r["known_at"]) for r in company.raw()] == [
+        ("O1", 2, datetime(2025, 2, 1)),
+        ("O2", 3, datetime(2025, 3, 1)),
+    ]
+    [row] = company.quarantine()
+    assert (row["mended_at"], row["original_text"]) == (datetime(2025, 3, 1), BAD)
+    account = account_of("erp_orders", company.dataset("erp_orders"), lake=company.lake, engine=company.engine)
+    assert (account.balanced, account.landed, account.mended) == (True, 2, 1)
+
+
+def test_downstream_sees_the_mended_record_as_a_change_and_the_past_does_not(company: Company) -> None:
+    mended(company)
+    assert len(changes_since(company.lake, "erp_orders", 1).new_objects) == 1
+    with duckdb.connect() as con:
+        accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
+        accepted_view(
+            con, company.lake, company.dataset("erp_orders"), "erp_orders", "before", as_of=datetime(2025, 2, 15)
+        )
+        assert con.execute("SELECT count(*) FROM now").fetchall() == [(2,)]
+        assert con.execute("SELECT count(*) FROM before").fetchall() == [(1,)]
+
+
+def test_a_record_is_mended_once(company: Company) -> None:
+    mended(company)
+    with pytest.raises(Permanent, match=f"No record 3 of {NAME} is in quarantine"):
+        mended(company)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BAD, "a fault in quantity: not_a_number, found five"),
+        (f"{MENDED}\n{MENDED}", "holds 2 records"),
+        ("O2;1", "too_few_fields"),
+    ],
+)
+def test_a_mended_text_with_a_fault_changes_nothing_and_names_it(company: Company, text: str, said: str) -> None:
+    with pytest.raises(Permanent, match=said):
+        mended(company, text=text)
+    assert len(company.raw()) == 1
+    assert company.quarantine()[0]["mended_at"] is None
+
+
+def test_a_record_that_is_not_in_quarantine_is_told(company: Company) -> None:
+    with pytest.raises(Permanent, match=f"No record 2 of {NAME} is in quarantine"):
+        mended(company, line=2)
+
+
+def test_an_object_that_is_gone_cannot_tell_its_header(company: Company) -> None:
+    (company.landing / NAME).unlink()
+    with pytest.raises(Permanent, match="is no longer in the landing zone"):
+        mended(company)
+
+
+def test_an_object_is_judged_anew_when_its_feed_s_settings_were_mended(company: Company) -> None:
+    text = SETTINGS.replace("quantity: qty", "quantity: {from: qty, values: {five: '5', '5': '5'}}")
+    company = Company(company.home, text)
+    dataset = company.dataset("erp_orders")
+    report = reread("erp_orders", bind(company.settings, dataset), dataset, [NAME], **rooms(company))
+    assert (report.accepted_rows, report.quarantined_rows) == (2, 0)
+    assert [row["quantity"] for row in company.raw()] == [Decimal(5), Decimal(5)]
+    assert company.quarantine() == []
+    assert account_of("erp_orders", dataset, lake=company.lake, engine=company.engine).balanced
+
+
+def test_a_name_that_is_none_of_the_feed_s_is_told(company: Company) -> None:
+    dataset = company.dataset("erp_orders")
+    with pytest.raises(Permanent, match="is no object of erp_orders"):
+        reread("erp_orders", bind(company.settings, dataset), dataset, ["orders/none.csv"], **rooms(company))

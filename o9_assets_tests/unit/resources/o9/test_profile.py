@@ -1,0 +1,58 @@
+"""A contract profile is read, checked, and a wrong one is told with the key, the line and the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from o9_assets.planning.errors import SettingsError
+from o9_assets.resources.o9 import load_profile
+from o9_assets.resources.o9.profile import BUILT_IN
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
+def test_every_built_in_profile_is_good_and_says_that_nobody_confirmed_it(name: str) -> None:
+    profile = load_profile(name)
+    assert profile.name == name
+    assert profile.status == "observed, unconfirmed"
+
+
+def test_a_profile_of_ones_own_says_only_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "based_on: platform\nname: own\ntenant: acme\nretry: {patience_seconds: 5}\npaths: {members: '/m/{dimension}'}\n"
+    )
+    profile = load_profile(str(path))
+    assert (profile.tenant, profile.retry.patience_seconds, profile.paths.members) == ("acme", 5, "/m/{dimension}")
+    assert profile.paths.facts == load_profile("platform").paths.facts
+    assert profile.batch_size == load_profile("platform").batch_size
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\npage_sise: 5\n", r"line 2: page_sise: there is no such key; did you mean 'page_size'\?"),
+        ("name: x\nretry:\n  pauses: 5\n", r"line 3: retry\.pauses: there is no such key"),
+        ("name: x\nbatch_size: 0\n", r"line 2: batch_size: .*greater than or equal to 1; found 0"),
+        ("name: x\npaths: {facts: 'api'}\n", r"line 2: paths\.facts: .*must begin with '/'"),
+        ("name: x\npaths: {facts: '/a/{measuregroup}'}\n", r"did you mean 'measure_group'\?"),
+        ("name: x\nkey: abc-123-secret\n", r"by its NAME in capitals"),
+        ("name: x\nauth: oauth\n", r"line 2: auth: "),
+        ("based_on: platfrom\n", r"line 1: based_on: .*did you mean 'platform'\?"),
+        ("name: x\nname: y\n", r"stands twice"),
+        ("- a\n", r"must be a mapping"),
+    ],
+)
+def test_a_wrong_profile_is_told_with_its_key_line_and_reason(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        load_profile(str(path))
+
+
+@pytest.mark.faults
+def test_an_unknown_profile_names_those_that_there_are() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'platform'"):
+        load_profile("plattform")
