@@ -1,7 +1,8 @@
 """Raw order lines to demand history: the platform against the same SQL with DuckDB's COPY, and against pandas.
 
-Order lines are generated into the lake (10 M at scale 1, every tenth with a later version): an item for every 10,000 lines, at
-20 locations, over three years. Each side runs in a process of its own, which tells its time and its peak memory.
+Order lines are generated into the lake (10 M at scale 1, every tenth with a later version): an item for every 10,000
+lines, at 20 locations, over three years. Each side runs in a process of its own, which tells its time and its peak
+memory.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ LINES = f"""
         i,
         'SO' || lpad(CAST(i // 4 AS VARCHAR), 9, '0') AS order_id,
         CAST(i % 4 + 1 AS VARCHAR) AS order_line,
-        'FG-' || CAST(10000 + CAST(floor($items * pow((hash(i) % 1000003) / 1000003.0, 1.5)) AS INT) AS VARCHAR) AS item_code,
+        'FG-' || CAST(10000 + CAST(floor($items * pow((hash(i) % 1000003) / 1000003.0, 1.5)) AS INT) AS VARCHAR)
+            AS item_code,
         'ST-' || CAST(100 + hash(i + 7919) % 20 AS VARCHAR) AS location_code,
         'C' || CAST(hash(i + 7919) % 20 // 7 AS VARCHAR) AS channel_code,
         'CU-' || CAST(hash(i + 7919) % 20 // 3 AS VARCHAR) AS customer_code,
@@ -293,7 +295,8 @@ def merge(home: Path) -> float:
     between = time.monotonic()
     history = demand_history.make(settings, lake, engine, _now(1))
     ended = time.monotonic()
-    assert not made.rebuilt and history.buckets is not None
+    if made.rebuilt or history.buckets is None:
+        raise RuntimeError("the whole was made anew, so that nothing is measured of a merge")
     print(
         f"    {made.lines_changed:,} rows changed in {len(made.months)} months: {between - began:.2f} s; "
         f"{len(history.buckets)} partial weeks in {len(history.months)} months: {ended - between:.2f} s",
@@ -335,8 +338,8 @@ def copy(home: Path) -> float:
         )
         con.execute(f"CREATE TEMP VIEW lines AS SELECT * FROM '{out}/order_lines.parquet'")
         con.execute("CREATE TEMP VIEW stored_history AS SELECT NULL::DATE AS bucket_start WHERE false")
-        known, none = (known_of(lake, settings, feed) for feed in ("erp_orders", "erp_shipments"))
-        register_calendar(con, settings, known, none)
+        known = {feed: known_of(lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
+        register_calendar(con, settings, known)
         rows = " UNION ALL ".join(f"({sql})" for sql in history.build(con, given).values())
         con.execute(
             f"COPY (SELECT {DEMAND_HISTORY.select_list()} FROM ({rows})) TO '{out}/demand_history.parquet' "

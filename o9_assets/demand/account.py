@@ -1,5 +1,5 @@
-"""The first law on curated data: every accepted row is a line that stands, or one that a later version took the place of,
-or a line that was deleted; and what lines count is what demand history holds."""
+"""The first law on curated data: every accepted row is a line that stands, a version that a later one took the place
+of, or a line that was deleted; and what lines count is what demand history holds."""
 
 from __future__ import annotations
 

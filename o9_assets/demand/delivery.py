@@ -39,6 +39,18 @@ class Known:
             return False
         return not self.delivery.expected(day, day)
 
+    def __str__(self) -> str:
+        """As text, to be kept until the next run: first and last day, then the missing ones."""
+        if self.first is None or self.last is None:
+            return "none"
+        return ",".join(map(str, (self.first, self.last, *sorted(self.missing))))
+
+    @classmethod
+    def parse(cls, text: str, delivery: Delivery | None) -> Known:
+        """What `str` gave, under the same delivery calendar."""
+        first, last, *missing = map(date.fromisoformat, text.split(",")) if text != "none" else (None, None)
+        return cls(first, last, frozenset(day for day in missing if day is not None), delivery)
+
 
 def known_days(delivered: Collection[date], delivery: Delivery | None) -> Known:
     """What is known when objects for the days `delivered` are in.

@@ -34,9 +34,9 @@ summed AS (
         COUNT(CASE WHEN k.quantity > 0 THEN 1 END) AS demand_weeks,
         COALESCE(SUM(k.value), 0) AS value,
         CAST(SUM(k.quantity) AS DOUBLE) AS total,
-        CAST(SUM(k.quantity * k.quantity) AS DOUBLE) AS squares,
+        CAST(SUM(CAST(k.quantity AS DECIMAL(19, 4)) * k.quantity) AS DOUBLE) AS squares,
         CAST(SUM(CASE WHEN k.quantity > 0 THEN k.quantity END) AS DOUBLE) AS size_total,
-        CAST(SUM(CASE WHEN k.quantity > 0 THEN k.quantity * k.quantity END) AS DOUBLE) AS size_squares
+        CAST(SUM(CASE WHEN k.quantity > 0 THEN CAST(k.quantity AS DECIMAL(19, 4)) * k.quantity END) AS DOUBLE) AS size_squares
     FROM (SELECT DISTINCT item_code, location_code, channel_code FROM weeks) AS s
     LEFT JOIN known AS k
         ON k.item_code = s.item_code AND k.location_code = s.location_code AND k.channel_code = s.channel_code
@@ -64,8 +64,8 @@ ranked AS (
         week_count,
         demand_weeks,
         ROUND(CAST(week_count AS DOUBLE) / NULLIF(demand_weeks, 0), 6) AS adi_weeks,
-        ROUND(demand_weeks * size_squares / NULLIF(size_total * size_total, 0) - 1, 6) AS cv2,
-        ROUND(week_count * squares / NULLIF(total * total, 0) - 1, 6) AS variation2,
+        ABS(ROUND(demand_weeks * size_squares / NULLIF(size_total * size_total, 0) - 1, 6)) AS cv2,
+        ABS(ROUND(week_count * squares / NULLIF(total * total, 0) - 1, 6)) AS variation2,
         ROUND(CAST(value AS DOUBLE) / NULLIF(whole_value, 0), 9) AS value_share,
         ROUND(value_before / NULLIF(whole_value, 0), 9) AS share_before
     FROM cumulated

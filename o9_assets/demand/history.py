@@ -9,13 +9,14 @@ The functions work on a DuckDB connection with these views or tables:
     places               location_code, customer_code: the customer that a ship-to location belongs to
     days                 date, bucket_start: every day that can matter
     buckets              bucket_start, bucket_end, days, week_start, month_start, is_complete, shipments_complete
+                         (and for `refresh` was_complete, shipments_was_complete)
     known                last_bucket: the partial week of the last delivery; one row
 
 and, for `refresh`, what the last run left and what changed since:
 
     stored_history       curated.demand_history
     stored_factors       curated.unit_factors of demand_history
-    order_days           date: days whose orders changed, or that shall be made anew
+    other_days           date: days whose orders changed, or that shall be made anew
     new_shipments, new_inventory, new_promotions
                          rows that came, or became void with their object, since the last run
 
@@ -77,19 +78,20 @@ def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> dict[date
 def refresh(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], *, items_changed: bool = True) -> Refresh:
     """Make the touched partial weeks anew; the result is what `build` would make of everything.
 
-    Touched are those of `order_days` and of what new rows of the feeds tell about, those whose deliveries came or went,
-    those of items that the master now lists on other days (looked for where `items_changed`), and those by which a
-    series became longer or shorter.
+    Touched are those of `other_days` and of what new rows of the feeds tell about, those that are complete now and were
+    not (or the other way round), those of items that the master now
+    lists on other days (looked for where `items_changed`), and those by which a series became longer or shorter.
     """
     factors(con, given, "SELECT DISTINCT item_code FROM accepted_shipments")
     touched_by_feeds(con)
     touched = set(
         days_in(
             con,
-            "SELECT DISTINCT bucket_start FROM days SEMI JOIN (FROM order_days UNION ALL FROM fed_days) USING (date)",
+            "SELECT DISTINCT bucket_start FROM days SEMI JOIN (FROM other_days UNION ALL FROM fed_days) USING (date)",
         )
     )
-    touched |= set(days_in(con, _delivered_otherwise(given)))
+    delivered_otherwise = "is_complete <> was_complete OR shipments_complete <> shipments_was_complete"
+    touched |= set(days_in(con, f"SELECT bucket_start FROM buckets WHERE {delivered_otherwise}"))
     if items_changed:
         touched |= set(days_in(con, _listed_otherwise()))
     _movements_of(con, given, touched)
@@ -185,28 +187,6 @@ def _bounds(touched: set[date]) -> str:
             MAX(CASE WHEN {kept} THEN bucket_start END) AS kept_last
         FROM stored_history
         GROUP BY {SERIES}
-    """
-
-
-def _delivered_otherwise(given: Mapping[str, str]) -> str:
-    """Partial weeks whose deliveries are complete now and were not, or the other way round.
-
-    Of shipments the stored cells tell: a null where all is in, or a zero where something is not, is out of date.
-    """
-    return f"""
-        SELECT b.bucket_start
-        FROM (
-            SELECT
-                bucket_start,
-                BOOL_OR(is_complete) AS was_complete,
-                BOOL_OR(shipments_quantity IS NULL) AS has_null,
-                BOOL_OR(shipments_quantity = 0) AS has_zero
-            FROM stored_history
-            GROUP BY bucket_start
-        ) AS h
-        JOIN buckets AS b USING (bucket_start)
-        WHERE b.is_complete <> h.was_complete
-        OR ({given["has_shipments"]} AND CASE WHEN b.shipments_complete THEN h.has_null ELSE h.has_zero END)
     """
 
 

@@ -11,8 +11,9 @@ and, for `merge`, what the last run left and what became void since:
     stored_lines          curated.order_lines
     stored_deletions      curated.deleted_order_lines
     stored_factors        curated.unit_factors of order_lines
+    new_objects           object_id: objects that came, or were read again, since the last run
     replaced_orders       rows of raw.erp_orders whose object has a newer version since the last run
-    all_orders            accepted rows of raw.erp_orders, read only where something was replaced
+    all_orders            accepted rows of raw.erp_orders, read only where a row became void
 
 Both give a query for each month to write, and leave `deleted_lines` and `unit_factors` behind for the caller to keep.
 """
@@ -101,10 +102,10 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
     """Merge new versions into the stored lines; the result is what `build` would make of everything."""
     table(con, "new_versions", query("order_versions", given))
     changed = "SELECT key_hash, order_id, order_line FROM new_versions"
-    replaced = any_row(con, "replaced_orders")
-    if replaced:
-        # What a void version hid may stand again: only the raw rows still know it.
-        changed += f" UNION ALL SELECT key_hash, order_id, order_line FROM ({_versions_of('replaced_orders', given)})"
+    table(con, "void_keys", _void_keys(given))
+    # What a void version hid may stand again: only the raw rows still know it.
+    from_raw = any_row(con, "void_keys")
+    changed += " UNION ALL SELECT key_hash, order_id, order_line FROM void_keys"
     table(con, "changed_keys", f"SELECT DISTINCT key_hash, order_id, order_line FROM ({changed})")
     factors(
         con,
@@ -113,7 +114,7 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
     )
     table(con, "changed_items", changed_items())
     _old_lines(con)
-    table(con, "repeated_versions", _versions_of_changed_keys(given, from_raw=replaced))
+    table(con, "repeated_versions", _versions_of_changed_keys(given, from_raw=from_raw))
     table(con, "latest_versions", query("latest_versions", given))
     _add_cancelled(con)
     table(
@@ -143,6 +144,21 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
 def _versions_of(relation: str, given: Mapping[str, str]) -> str:
     """The query of order_versions.sql over other rows than `accepted_orders`."""
     return f"WITH accepted_orders AS (SELECT * FROM {relation}) {query('order_versions', given)}"
+
+
+def _void_keys(given: Mapping[str, str]) -> str:
+    """Lines of which a version became void: its object was replaced, or read again and no longer holds it."""
+    keys = "key_hash, order_id, order_line"
+    return f"""
+        SELECT {keys} FROM ({_versions_of("replaced_orders", given)})
+        UNION
+        SELECT {keys} FROM (
+            SELECT {keys}, object_id FROM stored_lines SEMI JOIN new_objects USING (object_id)
+            UNION ALL
+            SELECT {keys}, object_id FROM stored_deletions SEMI JOIN new_objects USING (object_id)
+        )
+        ANTI JOIN new_versions USING ({keys}, object_id)
+    """
 
 
 def _old_lines(con: duckdb.DuckDBPyConnection) -> None:
@@ -233,7 +249,7 @@ def _difference(con: duckdb.DuckDBPyConnection) -> Merge:
     keys = "(key_hash, order_id, order_line)"
     table(con, "deleted_before", f"SELECT {DELETION} FROM stored_deletions SEMI JOIN changed_keys USING {keys}")
     table(con, "deleted_now", f"SELECT {DELETION} FROM latest_versions WHERE op = 'D'")
-    view(
+    table(
         con,
         "deleted_lines",
         f"""

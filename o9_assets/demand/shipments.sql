@@ -24,7 +24,7 @@ SELECT
     s.uom_code,
     CASE
         WHEN f.factor = 1 THEN s.quantity
-        WHEN f.factor > 0 THEN TRY_CAST(s.quantity * f.factor AS DECIMAL(18, 4))
+        WHEN f.factor > 0 THEN TRY_CAST(CAST(s.quantity AS DECIMAL(19, 4)) * f.factor AS DECIMAL(18, 4))
     END AS base_quantity
 FROM latest AS s
 LEFT JOIN places AS p ON p.location_code = s.location_code

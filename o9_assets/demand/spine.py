@@ -15,11 +15,20 @@ __all__ = ["calendar_tables"]
 
 
 def calendar_tables(
-    con: duckdb.DuckDBPyConnection, calendar: Calendar, first: date, last: date, *, orders: Known, shipments: Known
+    con: duckdb.DuckDBPyConnection,
+    calendar: Calendar,
+    first: date,
+    last: date,
+    *,
+    orders: Known,
+    shipments: Known,
+    orders_before: Known | None = None,
+    shipments_before: Known | None = None,
 ) -> None:
     """Leave the tables `days`, `buckets` and `known` from the partial week of `first` to that of `last`.
 
-    A partial week is complete when everything that is expected to tell about one of its days is in.
+    A partial week is complete when everything that is expected to tell about one of its days is in; `was_complete`
+    says the same of what was known before, where that is given.
     """
     import pyarrow as pa
 
@@ -28,17 +37,18 @@ def calendar_tables(
     )
     starts, ends = weeks["bucket_start"].to_pylist(), weeks["bucket_end"].to_pylist()
     days = calendar.days_table(starts[0], ends[-1]).select(["date", "bucket_start"])
-    unknown: dict[str, set[date]] = {"is_complete": set(), "shipments_complete": set()}
-    for day, start in zip(days["date"].to_pylist(), days["bucket_start"].to_pylist(), strict=True):
-        if not orders.holds(day):
-            unknown["is_complete"].add(start)
-        if not shipments.holds(day):
-            unknown["shipments_complete"].add(start)
-    for name, those in unknown.items():
-        weeks = weeks.append_column(name, pa.array([start not in those for start in starts]))
+    in_bucket = list(zip(days["date"].to_pylist(), days["bucket_start"].to_pylist(), strict=True))
+    for name, feed in {
+        "is_complete": orders,
+        "shipments_complete": shipments,
+        "was_complete": orders_before or orders,
+        "shipments_was_complete": shipments_before or shipments,
+    }.items():
+        unknown = {start for day, start in in_bucket if not feed.holds(day)}
+        weeks = weeks.append_column(name, pa.array([start not in unknown for start in starts]))
     last_bucket = calendar.bucket_start(orders.last) if orders.last else None
     known = pa.table({"last_bucket": pa.array([last_bucket], pa.date32())})
     for name, rows in (("days", days), ("buckets", weeks), ("known", known)):
         con.register(f"{name}__arrow", rows)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}__arrow")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}__arrow").fetchall()
         con.unregister(f"{name}__arrow")

@@ -14,21 +14,12 @@ __all__ = ["among", "any_row", "count", "days_in", "table", "view"]
 
 def view(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
     """Name a query; it runs whenever it is read."""
-    _forget(con, name)
-    con.execute(f'CREATE TEMP VIEW "{name}" AS {sql}')
+    con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {sql}').fetchall()
 
 
 def table(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
-    """Run a query and keep its rows."""
-    con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}__new" AS {sql}')
-    _forget(con, name)
-    con.execute(f'ALTER TABLE "{name}__new" RENAME TO "{name}"')
-
-
-def _forget(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    for kind in ("view", "table"):
-        if con.execute(f"SELECT 1 FROM duckdb_{kind}s() WHERE {kind}_name = ? AND temporary", [name]).fetchall():
-            con.execute(f'DROP {kind} temp."{name}"')
+    """Run a query, which may read the table that it replaces, and keep its rows."""
+    con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}').fetchall()
 
 
 def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:

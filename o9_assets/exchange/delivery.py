@@ -7,12 +7,11 @@ that the ledger lacks is looked up in o9, and sent only where o9 does not hold i
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,14 +19,17 @@ import pyarrow as pa
 
 from o9_assets.dataset import Dataset
 from o9_assets.exchange import lease as leases
-from o9_assets.exchange.datasets import CORRECTIONS, DEMAND_EXPORT, KEY, LEDGER, PLANNED, REJECTED
+from o9_assets.exchange.books import enter
+from o9_assets.exchange.datasets import LEDGER, PLANNED
 from o9_assets.exchange.lease import Busy, Lease
-from o9_assets.exchange.members import create_members, lacking
+from o9_assets.exchange.members import create_members
 from o9_assets.exchange.plan import Plan, pending, plan, target
+from o9_assets.exchange.refusals import keep_refused
+from o9_assets.exchange.report import Delivery, DeliveryReport
 from o9_assets.exchange.sending import Sender, Settled
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import Lake, all_of, equal, everything, isin
+from o9_assets.resources.lake import Lake, equal, everything
 from o9_assets.resources.o9 import O9Client
 
 if TYPE_CHECKING:
@@ -35,40 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DeliveryReport", "deliver"]
 
-RECEIPTS_TOGETHER = 16
+ROWS_TOGETHER = 100_000
+"""Rows whose requests are made, sent and receipted together; memory grows with it and not with the delivery."""
 PATIENCE_SECONDS = 30.0
-
-
-@dataclass
-class DeliveryReport:
-    """What a run did. `found` requests were in o9 already; `reasons` counts refused cells."""
-
-    delivery_id: str | None = None
-    resumed: bool = False
-    new: int = 0
-    replaced: int = 0
-    retracted: int = 0
-    rejected: int = 0
-    requests: int = 0
-    found: int = 0
-    members_created: int = 0
-    months: set[date] = field(default_factory=set)
-    reasons: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class Delivery:
-    """What a delivery works with."""
-
-    settings: Settings
-    lake: Lake
-    engine: Engine
-    client: O9Client
-    now: datetime
-    sleep: Callable[[float], None]
-    progress: Callable[[str], None]
-    report: DeliveryReport
-    lease: Lease
 
 
 def deliver(
@@ -94,21 +65,23 @@ def deliver(
         progress(f"delivery {interrupted.delivery_id[:12]} was interrupted and is ended first")
         delivery.report.resumed = True
         _take_over(delivery, interrupted)
-        with _releasing(delivery):
-            _complete(delivery, interrupted, look_first=True)
-    made = plan(
-        settings,
-        history,
-        lake=lake,
-        engine=engine,
-        client=client,
-        now=now,
-        lease=delivery.lease,
-        retry_refused=retry_refused,
-    )
-    if made is not None:
-        with _releasing(delivery):
-            _complete(delivery, made, look_first=False)
+        with _releasing(delivery), engine.connect() as con:
+            lake.view(con, "planned", PLANNED)
+            _complete(con, delivery, interrupted, look_first=True)
+    with engine.connect() as con:
+        made = plan(
+            con,
+            settings,
+            history,
+            lake=lake,
+            client=client,
+            now=now,
+            lease=delivery.lease,
+            retry_refused=retry_refused,
+        )
+        if made is not None:
+            with _releasing(delivery):
+                _complete(con, delivery, made, look_first=False)
     return delivery.report
 
 
@@ -146,36 +119,40 @@ def _releasing(delivery: Delivery) -> Iterator[None]:
         raise
 
 
-def _complete(delivery: Delivery, planned: Plan, *, look_first: bool) -> None:
-    """Send what the ledger lacks, and enter the delivery into the books."""
+def _complete(con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan, *, look_first: bool) -> None:
+    """Send what the ledger lacks of the cells in `planned`, and enter the delivery into the books."""
     lake, report = delivery.lake, delivery.report
     report.delivery_id = planned.delivery_id
-    ours = equal("delivery_id", planned.delivery_id)
-    with delivery.engine.connect() as con:
-        lake.view(con, "planned", PLANNED)
-        lake.view(con, "ledger", LEDGER, where=ours)
-        for change, cells in con.execute("SELECT change, count(*) FROM planned GROUP BY 1 ORDER BY 1").fetchall():
-            delivery.progress(f"{cells:,} cells to send are {change}")
-        report.members_created += create_members(con, delivery.settings, delivery.client)
-        waiting = [
-            row[0]
-            for row in con.execute(
-                "SELECT DISTINCT chunk_no FROM planned WHERE chunk_no NOT IN (SELECT chunk_no FROM ledger) ORDER BY 1"
-            ).fetchall()
-        ]
-        sender = Sender(con, delivery.settings, delivery.client, delivery.sleep)
-        sent, left = 0, iter(waiting)
-        while group := list(islice(left, RECEIPTS_TOGETHER)):
+    lake.view(con, "ledger", LEDGER, where=equal("delivery_id", planned.delivery_id))
+    for change, cells in con.execute("SELECT change, count(*) FROM planned GROUP BY 1 ORDER BY 1").fetchall():
+        delivery.progress(f"{cells:,} cells to send are {change}")
+    report.members_created += create_members(con, delivery.settings, delivery.client)
+    chunks = con.execute(
+        "SELECT DISTINCT chunk_no FROM planned WHERE chunk_no NOT IN (SELECT chunk_no FROM ledger) ORDER BY 1"
+    ).fetchall()
+    waiting = [row[0] for row in chunks]
+    sender = Sender(con, delivery.settings, delivery.client, delivery.sleep)
+    sent, left = 0, iter(waiting)
+    together = max(1, ROWS_TOGETHER // delivery.client.profile.batch_size)
+    # A group's receipts are committed while the next group is on its way.
+    with ThreadPoolExecutor(1) as background:
+        commit: Future[None] | None = None
+        while group := list(islice(left, together)):
             settled, stopped = sender.send(group, look_first=look_first)
+            if commit is not None:
+                commit.result()
             delivery.lease.check(lake)
-            _keep_rejected(con, delivery, planned, settled)
-            _keep_receipts(delivery, planned, settled)
+            keep_refused(con, delivery, planned, settled)
+            commit = background.submit(_keep_receipts, delivery, planned, settled)
             if stopped is not None:
+                commit.result()
                 raise stopped
             sent += len(group)
-            if len(waiting) > RECEIPTS_TOGETHER:
-                delivery.progress(f"{sent:,} of {len(waiting):,} chunks settled")
-        _enter(con, delivery, planned)
+            if len(waiting) > together:
+                delivery.progress(f"{sent:,} of {len(waiting):,} chunks sent")
+        if commit is not None:
+            commit.result()
+    enter(con, delivery, planned)
 
 
 def _keep_receipts(delivery: Delivery, planned: Plan, settled: dict[int, Settled]) -> None:
@@ -197,113 +174,3 @@ def _keep_receipts(delivery: Delivery, planned: Plan, settled: dict[int, Settled
     delivery.report.found += sum(row["outcome"] == "found" for row in rows)
     table = pa.Table.from_pylist(rows, schema=LEDGER.arrow_schema)
     delivery.lake.append(LEDGER, table, marks={"lease": delivery.lease.mark()})
-
-
-def _keep_rejected(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan, settled: dict[int, Settled]
-) -> None:
-    """Keep the refused cells of a group with o9's reason and the members that it lacks.
-
-    They replace what an interrupted run kept of the same chunks, so that a repetition changes nothing.
-    """
-    lake = delivery.lake
-    found = [(chunk, place, reason) for chunk, one in settled.items() for place, reason in one.rejected]
-    slice_ = all_of(equal("delivery_id", planned.delivery_id), isin("chunk_no", sorted(settled)))
-    if not found:
-        if delivery.report.resumed and lake.view(con, "kept", REJECTED, where=slice_) is not None:
-            [(count,)] = con.execute("SELECT count(*) FROM kept").fetchall()
-            if count:
-                lake.overwrite(REJECTED, REJECTED.arrow_schema.empty_table(), slice_)
-        return
-    chunks, places, reasons = (list(column) for column in zip(*found, strict=True))
-    con.register("refusals", pa.table({"chunk_no": chunks, "row_no": places, "reason": reasons}))
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE refused_now AS SELECT planned.*, reason FROM planned "
-        "INNER JOIN refusals USING (chunk_no, row_no)"
-    ).fetchall()
-    missing = lacking(con, delivery.settings, delivery.client, "refused_now")
-    con.register("missing", _missing_table(missing))
-    clauses = " || ".join(
-        f"coalesce((SELECT [text] FROM missing WHERE code = '{code}' AND name = refused_now.{code}), [])"
-        for code in ("item_code", "location_code", "channel_code", "bucket_label")
-    )
-    cell = ", ".join(c for c in REJECTED.column_names if c not in ("missing_members", "rejected_at", "resolved_at"))
-    rows = con.sql(
-        f"SELECT {cell}, "
-        "CASE WHEN len(lacks) > 0 THEN '[' || array_to_string(lacks, ',') || ']' END AS missing_members, "
-        f"TIMESTAMP '{delivery.now.isoformat()}' AS rejected_at, CAST(NULL AS TIMESTAMP) AS resolved_at "
-        f"FROM (SELECT *, {clauses} AS lacks FROM refused_now)"
-    ).to_arrow_table()
-    lake.overwrite(REJECTED, rows, slice_)
-    for reason in reasons:
-        delivery.report.reasons[reason] = delivery.report.reasons.get(reason, 0) + 1
-
-
-def _missing_table(missing: Sequence[tuple[str, str, str]]) -> pa.Table:
-    columns: dict[str, list[str]] = {"code": [], "name": [], "text": []}
-    for code, dimension, name in missing:
-        columns["code"].append(code)
-        columns["name"].append(name)
-        columns["text"].append(json.dumps([dimension, name], ensure_ascii=False))
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-
-
-def _enter(con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan) -> None:
-    """Keep the corrections, and bring the books up to date: the months that the delivery touches, in one commit."""
-    lake, report = delivery.lake, delivery.report
-    delivery.lease.check(lake)
-    ours = equal("delivery_id", planned.delivery_id)
-    lake.view(con, "refused_cells", REJECTED, where=ours)
-    key = ", ".join(KEY)
-    con.execute(f"CREATE TEMP VIEW taken AS SELECT * FROM planned ANTI JOIN refused_cells USING ({key})").fetchall()
-    counts = dict(con.execute("SELECT change, count(*) FROM taken GROUP BY 1").fetchall())
-    [(rejected,)] = con.execute("SELECT count(*) FROM planned SEMI JOIN refused_cells USING (" + key + ")").fetchall()
-    months = [row[0] for row in con.execute("SELECT DISTINCT month_start FROM planned ORDER BY 1").fetchall()]
-    buckets = [row[0] for row in con.execute("SELECT DISTINCT bucket_start FROM planned ORDER BY 1").fetchall()]
-    report.months.update(months)
-    report.new += counts.get("new", 0)
-    report.replaced += counts.get("replaced", 0)
-    report.retracted += counts.get("retracted", 0)
-    report.rejected += rejected
-    if counts.keys() - {"new"}:
-        columns = ", ".join(CORRECTIONS.column_names[:-1])
-        corrected = con.sql(
-            f"SELECT {columns}, TIMESTAMP '{planned.planned_at.isoformat()}' AS corrected_at FROM taken "
-            f"WHERE change <> 'new' ORDER BY {key}"
-        )
-        lake.overwrite(CORRECTIONS, corrected, ours)
-    _resolve(con, delivery, planned)
-    touched = everything() if planned.replaces_all else isin("month_start", months)
-    base = lake.view(con, "books", DEMAND_EXPORT, where=isin("month_start", [] if planned.replaces_all else months))
-    columns = ", ".join(DEMAND_EXPORT.column_names)
-    # A cell that o9 refused stays in the books as it was: that is what o9 still holds.
-    rows = con.sql(
-        f"SELECT {columns} FROM books ANTI JOIN taken USING ({key}) "
-        f"UNION ALL SELECT {columns} FROM taken WHERE change <> 'retracted' ORDER BY {key}"
-    )
-    marks: dict[str, str | None] = {
-        "delivered": planned.delivery_id,
-        "months": json.dumps(dict(planned.months), separators=(",", ":")),
-        "target": planned.target,
-        "last_buckets": json.dumps([bucket.isoformat() for bucket in buckets], separators=(",", ":")),
-    }
-    lake.overwrite(DEMAND_EXPORT, rows, touched, marks=marks, based_on=base)
-
-
-def _resolve(con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan) -> None:
-    """Cells that o9 refused earlier and that this delivery decided anew stand no longer."""
-    lake = delivery.lake
-    base = lake.view(con, "all_refused", REJECTED)
-    if base is None:
-        return
-    earlier = f"resolved_at IS NULL AND delivery_id <> '{planned.delivery_id}'"
-    decided = "true" if planned.replaces_all else f"({', '.join(KEY)}) IN (SELECT ({', '.join(KEY)}) FROM planned)"
-    [(count,)] = con.execute(f"SELECT count(*) FROM all_refused WHERE {earlier} AND {decided}").fetchall()
-    if not count:
-        return
-    stamp = f"TIMESTAMP '{delivery.now.isoformat()}'"
-    rows = con.sql(
-        f"SELECT * REPLACE (CASE WHEN {earlier} AND {decided} THEN {stamp} ELSE resolved_at END AS resolved_at) "
-        "FROM all_refused"
-    ).to_arrow_table()
-    lake.overwrite(REJECTED, rows, everything(), based_on=base)

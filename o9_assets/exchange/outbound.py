@@ -66,7 +66,7 @@ def ask_for_plan(
                 return OutboundPlan(run, found, clock() - began)
         if clock() - began >= patience:
             raise Passing(
-                f"o9 ran {run}, and after {patience:.0f} s no file {PREFIX}{cycle.isoformat()}* is in the landing zone.",
+                f"o9 ran {run}; after {patience:.0f} s no file {PREFIX}{cycle.isoformat()}* is in the landing zone.",
                 remedy="Does o9 hold demand of the 13 weeks before the cycle? The file is asked for again.",
             )
         sleep(min(LOOK_EVERY_SECONDS, max(patience - (clock() - began), 0.05)))

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from o9_assets.dataset import Dataset
 from o9_assets.exchange.datasets import DEMAND_EXPORT, KEY, MEASURES, PLANNED, REJECTED
 from o9_assets.exchange.lease import Lease
+from o9_assets.exchange.refusals import standing
 from o9_assets.planning.calendar import Calendar
 from o9_assets.planning.settings import Settings
-from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import Lake, everything, isin
 from o9_assets.resources.o9 import O9Client
 
@@ -89,46 +89,52 @@ def compared_months(marks: Mapping[str, str], goal: str) -> dict[str, str] | Non
 
 
 def plan(
+    con: duckdb.DuckDBPyConnection,
     settings: Settings,
     history: Dataset,
     *,
     lake: Lake,
-    engine: Engine,
     client: O9Client,
     now: datetime,
     lease: Lease,
     retry_refused: bool,
 ) -> Plan | None:
-    """Plan what differs; None where nothing does. Raises CommitConflict where another export planned meanwhile."""
+    """Plan what differs, and register it on the connection as `planned`; None where nothing does.
+
+    Raises CommitConflict where another export planned meanwhile.
+    """
     goal, marks = target(settings, client), lake.marks(DEMAND_EXPORT)
     base, books_base = lake.snapshot_id(PLANNED), lake.snapshot_id(DEMAND_EXPORT)
     snapshot, months = lake.fingerprints(history)
     compared = compared_months(marks, goal)
     before = compared or {}
     changed = {month for month in {*months, *before} if months.get(month) != before.get(month)}
-    with engine.connect() as con:
-        if compared is not None:
-            changed |= _refused(con, lake, client, settings, retry_refused)
-        else:
-            lake.view(con, "refused", REJECTED, where=isin("delivery_id", []))
-        if not changed:
-            return None
-        days = [date.fromisoformat(month) for month in changed]
-        lake.view(con, "demand_history", history, where=isin("month_start", days), snapshot_id=snapshot)
-        known = isin("month_start", days if compared is not None else [])
-        lake.view(con, "books", DEMAND_EXPORT, where=known, snapshot_id=books_base)
-        count = _diff(con, settings, client.profile.batch_size)
-        if not count:
-            # Nothing to send; the next run need not look at these months again.
-            told = {"months": json.dumps(months, separators=(",", ":")), "target": goal}
-            lake.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks=told)
-            return None
-        # What is planned differs from the books, so the books' snapshot and the cells' months make it one of a kind.
-        seed = json.dumps([goal, books_base, sorted(months.items()), now.isoformat(), lease.holder])
-        made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, goal, months, compared is None)
-        columns = ", ".join(c if c != "delivery_id" else f"'{made.delivery_id}' AS {c}" for c in PLANNED.column_names)
-        rows = con.sql(f"SELECT {columns} FROM changes ORDER BY chunk_no, row_no")
-        lake.overwrite(PLANNED, rows, everything(), marks={**made.marks(), "lease": lease.mark()}, based_on=base)
+    if compared is not None:
+        changed |= standing(con, lake, client, retry_refused)
+    else:
+        lake.view(con, "refused", REJECTED, where=isin("delivery_id", []))
+    if not changed:
+        return None
+    days = [date.fromisoformat(month) for month in changed]
+    lake.view(con, "demand_history", history, where=isin("month_start", days), snapshot_id=snapshot)
+    known = isin("month_start", days if compared is not None else [])
+    lake.view(con, "books", DEMAND_EXPORT, where=known, snapshot_id=books_base)
+    count = _diff(con, settings, client.profile.batch_size)
+    if not count:
+        # Nothing to send; the next run need not look at these months again.
+        told = {"months": json.dumps(months, separators=(",", ":")), "target": goal}
+        lake.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks=told)
+        return None
+    # What is planned differs from the books, so the books' snapshot and the cells' months make it one of a kind.
+    seed = json.dumps([goal, books_base, sorted(months.items()), now.isoformat(), lease.holder])
+    made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, goal, months, compared is None)
+    columns = ", ".join(c if c != "delivery_id" else f"'{made.delivery_id}' AS {c}" for c in PLANNED.column_names)
+    # In the order in which they were made: a group of chunks is then read from few row groups.
+    rows = con.sql(f"SELECT {columns} FROM changes")
+    lake.overwrite(PLANNED, rows, everything(), marks={**made.marks(), "lease": lease.mark()}, based_on=base)
+    # From here on they are read from where they are kept; the memory is needed for sending.
+    con.execute("DROP TABLE changes").fetchall()
+    lake.view(con, "planned", PLANNED)
     return made
 
 
@@ -147,32 +153,10 @@ def _diff(con: duckdb.DuckDBPyConnection, settings: Settings, batch_size: int) -
         CREATE TEMP TABLE changes AS
         SELECT *, place // {batch_size} AS chunk_no, place % {batch_size} AS row_no
         FROM (
-            SELECT *, row_number() OVER (ORDER BY {", ".join(KEY)}) - 1 AS place
-            FROM ({DIFF.read_text(encoding="utf-8").format(**measures)})
+            SELECT *, row_number() OVER () - 1 AS place
+            FROM ({DIFF.read_text(encoding="utf-8").format(**measures)} ORDER BY {", ".join(KEY)})
         )
         """
     ).fetchall()
     [(count,)] = con.execute("SELECT count(*) FROM changes").fetchall()
     return int(count)
-
-
-def _refused(con: duckdb.DuckDBPyConnection, lake: Lake, client: O9Client, settings: Settings, retry: bool) -> set[str]:
-    """Register `refused`: cells that o9 refuses and that are not to be tried again. Returns the months of the others:
-    all of them where a person asks, otherwise those whose missing members are there by now."""
-    lake.view(con, "all_refused", REJECTED)
-    standing = "FROM all_refused WHERE resolved_at IS NULL"
-    lacking = [row[0] for row in con.execute(f"SELECT DISTINCT missing_members {standing}").fetchall()]
-    there: list[str] = []
-    by_dimension: dict[str, set[str]] = {}
-    for text in filter(None, lacking):
-        for dimension, name in json.loads(text):
-            by_dimension.setdefault(dimension, set()).add(name)
-    found = {dimension: client.members(dimension, names) for dimension, names in by_dimension.items()}
-    for text in filter(None, lacking):
-        if all(name in found[dimension] for dimension, name in json.loads(text)):
-            there.append(text)
-    again = "true" if retry else "coalesce(missing_members IN (SELECT unnest($1::VARCHAR[])), false)"
-    parameters = [] if retry else [there]
-    rows = con.execute(f"SELECT DISTINCT month_start {standing} AND {again}", parameters).fetchall()
-    con.execute(f"CREATE TEMP TABLE refused AS SELECT * {standing} AND NOT ({again})", parameters).fetchall()
-    return {row[0].isoformat() for row in rows}

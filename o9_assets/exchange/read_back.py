@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from o9_assets.exchange.datasets import DEMAND_EXPORT
@@ -52,51 +53,60 @@ class ReadBack:
 
 
 def read_back(settings: Settings, starts: Iterable[date], *, lake: Lake, engine: Engine, client: O9Client) -> ReadBack:
-    """Compare the partial weeks that begin on `starts`."""
-    calendar, o9 = Calendar(settings.calendar), settings.o9
+    """Compare the partial weeks that begin on `starts`, month by month, so that memory stays flat."""
+    calendar = Calendar(settings.calendar)
     buckets = [calendar.bucket_of(start) for start in sorted(set(starts))]
-    if not buckets:
-        return ReadBack(0, 0, ())
-    labels = {bucket.bucket_label for bucket in buckets}
-    months = sorted({bucket.month_start for bucket in buckets})
+    agreed, breaks = 0, list[Break]()
+    for month, some in groupby(buckets, key=lambda bucket: bucket.month_start):
+        with engine.connect() as con:
+            lake.view(con, "all_books", DEMAND_EXPORT, where=isin("month_start", [month]))
+            same, different = _compare(con, settings, calendar, list(some), client)
+        agreed += same
+        breaks += different
+    return ReadBack(len(buckets), agreed, tuple(breaks))
+
+
+def _compare(
+    con: Any, settings: Settings, calendar: Calendar, buckets: Sequence[Bucket], client: O9Client
+) -> tuple[int, list[Break]]:
+    """Partial weeks of one month: values that agree, and breaks."""
+    o9, labels = settings.o9, {bucket.bucket_label for bucket in buckets}
 
     def pages() -> Iterator[Sequence[dict[str, Any]]]:
         for first, last in _spans(buckets):
             yield from client.facts(o9.measure_group, first=first, last=last)
 
-    with engine.connect() as con:
-        lake.view(con, "all_books", DEMAND_EXPORT, where=isin("month_start", months))
-        hold(con, "held", pages(), o9)
-        key = "item_code, location_code, channel_code, bucket_label"
-        # A label that no calendar knows is kept: o9 holds there what nobody sent.
-        between = sorted({b.bucket_label for b in calendar.buckets(buckets[0].start, buckets[-1].start)} - labels)
-        con.execute(
-            "CREATE TEMP TABLE books AS SELECT * FROM all_books WHERE list_contains($1, bucket_label)", [sorted(labels)]
+    hold(con, "held", pages(), o9)
+    key = "item_code, location_code, channel_code, bucket_label"
+    # Partial weeks between those asked for are left out. A label that no calendar knows stays: nobody sent that.
+    between = {b.bucket_label for b in calendar.buckets(buckets[0].start, buckets[-1].start)} - labels
+    con.execute("DELETE FROM held WHERE list_contains($1, bucket_label)", [sorted(between)]).fetchall()
+    con.execute(
+        "CREATE TEMP TABLE books AS SELECT * FROM all_books WHERE list_contains($1, bucket_label)", [sorted(labels)]
+    ).fetchall()
+    agreed, breaks = 0, []
+    for measure, name in o9.measures.items():
+        sums = (
+            f"count({measure}) AS cells, coalesce(sum({measure}), 0) AS quantity, "
+            f"bit_xor(hash({key}, {measure})) FILTER (WHERE {measure} IS NOT NULL) AS content"
+        )
+        rows = con.execute(
+            f"""
+            WITH ours AS (SELECT bucket_label, {sums} FROM books GROUP BY 1),
+            theirs AS (SELECT bucket_label, {sums} FROM held GROUP BY 1)
+            SELECT bucket_label, coalesce(ours.cells, 0), coalesce(theirs.cells, 0),
+                coalesce(ours.quantity, 0), coalesce(theirs.quantity, 0),
+                coalesce(ours.cells, 0) = coalesce(theirs.cells, 0)
+                AND ours.content IS NOT DISTINCT FROM theirs.content
+            FROM ours FULL OUTER JOIN theirs USING (bucket_label) ORDER BY 1
+            """
         ).fetchall()
-        con.execute("DELETE FROM held WHERE list_contains($1, bucket_label)", [between]).fetchall()
-        agreed, breaks = 0, []
-        for measure, name in o9.measures.items():
-            sums = (
-                f"count({measure}) AS cells, coalesce(sum({measure}), 0) AS quantity, "
-                f"bit_xor(hash({key}, {measure})) FILTER (WHERE {measure} IS NOT NULL) AS content"
-            )
-            rows = con.execute(
-                f"""
-                WITH ours AS (SELECT bucket_label, {sums} FROM books GROUP BY 1),
-                theirs AS (SELECT bucket_label, {sums} FROM held GROUP BY 1)
-                SELECT bucket_label, coalesce(ours.cells, 0), coalesce(theirs.cells, 0),
-                    coalesce(ours.quantity, 0), coalesce(theirs.quantity, 0),
-                    coalesce(ours.cells, 0) = coalesce(theirs.cells, 0)
-                    AND ours.content IS NOT DISTINCT FROM theirs.content
-                FROM ours FULL OUTER JOIN theirs USING (bucket_label) ORDER BY 1
-                """
-            ).fetchall()
-            agreed += sum(row[1] for row in rows if row[-1])
-            for label, ours, theirs, quantity, their_quantity, same in rows:
-                if not same:
-                    examples = _examples(con, measure, label, key)
-                    breaks.append(Break(label, name, ours, theirs, quantity, their_quantity, examples))
-    return ReadBack(len(buckets), agreed, tuple(breaks))
+        agreed += sum(row[1] for row in rows if row[-1])
+        for label, ours, theirs, quantity, their_quantity, same in rows:
+            if not same:
+                examples = _examples(con, measure, label, key)
+                breaks.append(Break(label, name, ours, theirs, quantity, their_quantity, examples))
+    return agreed, breaks
 
 
 def _spans(buckets: Sequence[Bucket]) -> Iterator[tuple[date, date]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -17,22 +18,59 @@ from o9_assets.exchange.datasets import MEASURES
 from o9_assets.planning.settings import O9
 from o9_assets.resources.o9 import ContractBroken
 
-__all__ = ["hold", "member_rows", "row_sql", "time_member"]
+__all__ = ["Form", "csv_form", "hold", "json_form", "member_rows", "time_member"]
 
 CODES = {"item": "item_code", "location": "location_code", "channel": "channel_code", "time": "bucket_label"}
 
 
-def row_sql(o9: O9) -> str:
-    """DuckDB expression: a cell as the JSON object that carries it. A cell without any measure becomes nulls, which
-    take it away in o9."""
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How cells go to o9: a DuckDB expression that gives a cell's row, and what stands before, between and after rows.
+
+    A cell without any measure becomes nulls, which take it away in o9.
+    """
+
+    row_sql: str
+    start: str
+    between: str
+    end: str
+
+    def body(self, rows: Iterable[str]) -> bytes:
+        """Rows as they go out."""
+        return (self.start + self.between.join(rows) + self.end).encode()
+
+
+def json_form(o9: O9) -> Form:
+    """A JSON array of rows."""
+    return Form(_json(o9), "[", ",", "]")
+
+
+def csv_form(o9: O9, delimiter: str) -> Form:
+    """A CSV file with o9's columns as its header; names are quoted, an empty field is null."""
+    names = [o9.columns["version"], *(o9.columns[n] for n in CODES if n in o9.columns), *o9.measures.values()]
+    cells = [_text(_quoted(o9.version))]
+    cells += [f"'\"' || replace({code}, '\"', '\"\"') || '\"'" for n, code in CODES.items() if n in o9.columns]
+    cells += [f"coalesce({_number(measure)}, '')" for measure in o9.measures]
+    row = f" || {_text(delimiter)} || ".join(cells)
+    return Form(row, delimiter.join(map(_quoted, names)) + "\n", "\n", "\n")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _number(measure: str) -> str:
+    """A decimal's text. Four decimals are always there, so only zeros behind the point are cut."""
+    return f"rtrim(rtrim(CAST({measure} AS VARCHAR), '0'), '.')"
+
+
+def _json(o9: O9) -> str:
     parts = [_text("{" + json.dumps(o9.columns["version"]) + ":" + json.dumps(o9.version))]
     for name, code in CODES.items():
         if name in o9.columns:
             parts += [_text("," + json.dumps(o9.columns[name]) + ":"), f"CAST(to_json({code}) AS VARCHAR)"]
     for measure, name in o9.measures.items():
-        # Four decimals are always there, so only zeros behind the point are cut.
-        number = f"rtrim(rtrim(CAST({measure} AS VARCHAR), '0'), '.')"
-        parts += [_text("," + json.dumps(name) + ":"), f"coalesce({number}, 'null')"]
+        parts += [_text("," + json.dumps(name) + ":"), f"coalesce({_number(measure)}, 'null')"]
     return " || ".join([*parts, "'}'"])
 
 
@@ -46,7 +84,7 @@ def hold(con: duckdb.DuckDBPyConnection, name: str, pages: Iterable[Sequence[dic
 
     Raises ContractBroken for a row that lacks a column, or a number that is none.
     """
-    names: dict[str, str] = {**o9.columns, **o9.measures}
+    names = {str(ours): theirs for ours, theirs in (*o9.columns.items(), *o9.measures.items())}
     codes = {code: names.get(column) for column, code in CODES.items()}
     measures = {measure: names.get(measure) for measure in MEASURES}
     typed = ", ".join([*(f"{c} VARCHAR" for c in codes), *(f"{m} DECIMAL(18,4)" for m in measures)])

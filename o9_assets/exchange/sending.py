@@ -4,21 +4,24 @@ that it refuses as a whole is halved until the rows at fault stand alone."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 import duckdb
 
 from o9_assets.exchange.datasets import MEASURES
-from o9_assets.exchange.rows import hold, row_sql
+from o9_assets.exchange.rows import csv_form, hold, json_form
 from o9_assets.planning.settings import Settings
-from o9_assets.resources.o9 import Batch, O9Client, O9Error, Receipt, RejectedRows, Unconfirmed
+from o9_assets.resources.o9 import Batch, Dropped, O9Client, O9Error, Outcome, Receipt, RejectedRows, Unconfirmed
 
 __all__ = ["Request", "Sender", "Settled"]
 
 LOOKS = 5
 """How often a chunk whose answer was lost is looked up and sent again, before the run gives up and is retried."""
 FEW_ITEMS = 100
+LOOK_EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,10 @@ class Sender:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._con, self._o9, self._client, self._sleep = con, settings.o9, client, sleep
-        self._row = row_sql(settings.o9)
+        profile = client.profile
+        rest = profile.carrier == "rest"
+        self._form = json_form(settings.o9) if rest else csv_form(settings.o9, profile.files.delimiter)
+        self._readable = rest or profile.files.confirm == "read_back"
         self._refused = 0
 
     def send(self, chunks: Sequence[int], *, look_first: bool) -> tuple[dict[int, Settled], O9Error | None]:
@@ -63,23 +69,28 @@ class Sender:
         settled: dict[int, Settled] = {}
         places: dict[int, Sequence[int]] = {}
         batches = self._whole(chunks)
-        for chunk, absent in self._absent(chunks).items() if look_first else []:
-            if not absent:
-                whole = batches.pop(chunk)
-                settled[chunk] = Settled([Request(whole.batch_id, whole.count, "found", None, 0, 0)])
-            elif len(absent) < batches[chunk].count:
+        for chunk, absent in self._absent(chunks).items() if look_first and self._readable else []:
+            if len(absent) == batches[chunk].count:
+                continue
+            held = sorted(set(range(batches[chunk].count)) - set(absent))
+            settled[chunk] = self._found(chunk, held)
+            if absent:
                 places[chunk], batches[chunk] = absent, self._part(chunk, absent)
-        outcomes = self._client.send_facts(self._o9.measure_group, list(batches.values()))
+            else:
+                del batches[chunk]
+        outcomes = self._client.carry(self._o9.measure_group, list(batches.values()))
         stopped: O9Error | None = None
         for (chunk, batch), outcome in zip(batches.items(), outcomes, strict=True):
             try:
-                settled[chunk] = self._settle(chunk, places.get(chunk, range(batch.count)), batch, outcome)
+                sent = self._settle(chunk, places.get(chunk, range(batch.count)), batch, outcome)
+                settled[chunk] = settled[chunk].add(sent) if chunk in settled else sent
             except O9Error as error:
+                settled.pop(chunk, None)
                 # What went through is kept; the first thing that went wrong is told.
                 stopped = stopped or error
         return settled, stopped
 
-    def _settle(self, chunk: int, places: Sequence[int], batch: Batch, outcome: Receipt | O9Error) -> Settled:
+    def _settle(self, chunk: int, places: Sequence[int], batch: Batch, outcome: Outcome) -> Settled:
         match outcome:
             case Receipt():
                 rejected = [(places[place], reason) for place, reason in outcome.rejected]
@@ -103,7 +114,23 @@ class Sender:
                 return both
             case Unconfirmed():
                 return self._after_a_look(chunk, places, outcome)
+            case Dropped():
+                return self._when_loaded(chunk, places, batch, outcome)
         raise outcome
+
+    def _when_loaded(self, chunk: int, places: Sequence[int], batch: Batch, dropped: Dropped) -> Settled:
+        """Settle a file's rows: what o9 does not hold in time it refused."""
+        absent: list[int] = []
+        if self._readable:
+            files, waited = self._client.profile.files, 0.0
+            # A pipeline's run has ended by now; a folder is looked into whenever o9 likes.
+            patience = files.load_patience_seconds if self._client.profile.carrier == "sftp" else 0.0
+            while (absent := self._absent([chunk], places)[chunk]) and waited < patience:
+                self._sleep(LOOK_EVERY_SECONDS)
+                waited += LOOK_EVERY_SECONDS
+        rejected = [(place, f"o9 did not load it ({dropped.receipt})") for place in absent]
+        request = Request(batch.batch_id, batch.count, "accepted", dropped.receipt, dropped.attempts, len(rejected))
+        return Settled([request], rejected)
 
     def _after_a_look(self, chunk: int, places: Sequence[int], lost: Unconfirmed) -> Settled:
         """Settle rows whose answer was lost: those that o9 holds are found, the others are sent again."""
@@ -114,8 +141,7 @@ class Sender:
             absent = self._absent([chunk], places)[chunk]
             held = [place for place in places if place not in set(absent)]
             if held:
-                found = self._part(chunk, held)
-                done = done.add(Settled([Request(found.batch_id, found.count, "found", None, 0, 0)]))
+                done = done.add(self._found(chunk, held))
             if not absent:
                 return done
             batch = self._part(chunk, absent)
@@ -125,27 +151,36 @@ class Sender:
             places, lost = absent, outcome
         raise lost
 
-    def _once(self, batch: Batch) -> Receipt | O9Error:
-        [outcome] = self._client.send_facts(self._o9.measure_group, [batch])
+    def _once(self, batch: Batch) -> Outcome:
+        [outcome] = self._client.carry(self._o9.measure_group, [batch])
         return outcome
+
+    def _found(self, chunk: int, places: Sequence[int]) -> Settled:
+        """Rows that o9 holds though there is no receipt for them."""
+        batch = self._part(chunk, places)
+        return Settled([Request(batch.batch_id, batch.count, "found", None, 0, 0)])
 
     def _whole(self, chunks: Sequence[int]) -> dict[int, Batch]:
         """Chunks as they go out, in their order."""
         rows = self._con.execute(
-            f"SELECT chunk_no, count(*), '[' || string_agg({self._row}, ',' ORDER BY row_no) || ']' FROM planned "
-            "WHERE chunk_no BETWEEN $1 AND $2 AND list_contains($3, chunk_no) GROUP BY 1 ORDER BY 1",
+            f"SELECT chunk_no, {self._form.row_sql} FROM planned "
+            "WHERE chunk_no BETWEEN $1 AND $2 AND list_contains($3, chunk_no) ORDER BY chunk_no, row_no",
             [min(chunks), max(chunks), list(chunks)],
         ).fetchall()
-        return {chunk: Batch.of(text.encode(), count) for chunk, count, text in rows}
+        return {chunk: self._batch(some) for chunk, some in groupby(rows, key=itemgetter(0))}
 
     def _part(self, chunk: int, places: Sequence[int]) -> Batch:
         """Some rows of a chunk as they go out."""
-        [(count, text)] = self._con.execute(
-            f"SELECT count(*), '[' || string_agg({self._row}, ',' ORDER BY row_no) || ']' FROM planned "
-            "WHERE chunk_no = $1 AND list_contains($2, row_no)",
+        rows = self._con.execute(
+            f"SELECT chunk_no, {self._form.row_sql} FROM planned "
+            "WHERE chunk_no = $1 AND list_contains($2, row_no) ORDER BY row_no",
             [chunk, list(places)],
         ).fetchall()
-        return Batch.of(text.encode(), count)
+        return self._batch(rows)
+
+    def _batch(self, rows: Iterable[tuple[int, str]]) -> Batch:
+        texts = [text for _, text in rows]
+        return Batch.of(self._form.body(texts), len(texts))
 
     def _absent(self, chunks: Sequence[int], places: Sequence[int] | None = None) -> dict[int, list[int]]:
         """For each chunk the places of rows that o9 does not hold as they are to be."""

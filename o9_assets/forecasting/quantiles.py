@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["with_quantiles"]
 
 ENOUGH = 20
+NOTHING = 1e-6  # units a week: a level below it is no scale to divide by
 
 
 def with_quantiles(
@@ -36,7 +37,7 @@ def with_quantiles(
     pooled: dict[str, list[np.ndarray]] = {}
     for uid, values in by_series.items():
         scale = float(level.get(uid, 0.0))
-        if scale > 0:
+        if scale > NOTHING:
             pooled.setdefault(classes.get(uid, "new"), []).append(values / scale)
             pooled.setdefault("", []).append(values / scale)
     shares = {name: np.quantile(np.concatenate(parts), quantiles) for name, parts in pooled.items()}

@@ -5,43 +5,44 @@ A partial week is a week cut at a month's or fiscal month's end, so that weeks a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from o9_assets.planning.fiscal import FiscalYears
+from o9_assets.planning.labels import FIELDS, MONTHS, SIGNS, label, unknown_parts
+from o9_assets.planning.splitting import split
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from o9_assets.planning.settings import CalendarSettings
+    from o9_assets.planning.sections import CalendarSettings
 
-__all__ = ["Bucket", "Calendar", "split"]
+__all__ = ["WEEKDAYS", "Bucket", "Calendar", "label_problems", "split"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MONTHS: tuple[str, ...] = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-)
-MONTHS += ("November", "December")
 DAY = timedelta(days=1)
+EPOCH = date(1970, 1, 1).toordinal()
+LABELLED = (date(2000, 1, 1), date(2040, 12, 31))
+"""Labels are unique and can be looked up between these days: longer than the 28 years after which weekdays and dates
+fall together again, shorter than the 100 after which a year of two digits does."""
+
+BUCKETS = (
+    *("bucket_start", "bucket_end", "days", "week_start", "month_start", "week_label", "bucket_label", "month_label"),
+    *("fiscal_year", "fiscal_quarter", "fiscal_month", "fiscal_week", "iso_year", "iso_week"),
+)
+"""Columns of a table of partial weeks."""
+
+Quantity = TypeVar("Quantity", int, Decimal)
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A partial week; `end` is included. ISO year and week are those of the week's fourth day."""
+    """A partial week; `end` is included. ISO year and week are those of the week's fourth day; what is fiscal is that
+    of the bucket's first day."""
 
     start: date
     end: date
@@ -70,13 +71,20 @@ class Calendar:
         self._first = WEEKDAYS.index(settings.week_start)
         fiscal = settings.fiscal
         self.fiscal = FiscalYears(
-            fiscal.pattern, self._first, fiscal.year_end_month, fiscal.year_end_rule, fiscal.year_name
+            fiscal.pattern,
+            WEEKDAYS.index(fiscal.week_start or settings.week_start),
+            fiscal.year_end_month,
+            fiscal.year_end_rule,
+            fiscal.year_name,
         )
+        self._cut = settings.partial_weeks != "none"
         # Weeks that are not cut at calendar months belong to fiscal months where the company has those.
         self._fiscal_months = settings.partial_weeks == "fiscal_month" or (
-            settings.partial_weeks == "none" and fiscal.pattern != "calendar"
+            not self._cut and fiscal.pattern != "calendar"
         )
         self.buckets = lru_cache(maxsize=8)(self._buckets)
+        self._by_label = lru_cache(maxsize=4)(self._labelled)
+        self._fields = lru_cache(maxsize=256)(self._fields_of)
 
     def week_start(self, day: date) -> date:
         """First day of the week that holds `day`."""
@@ -89,7 +97,7 @@ class Calendar:
     def bucket_start(self, day: date) -> date:
         """First day of the partial week that holds `day`."""
         week = self.week_start(day)
-        return week if self._settings.partial_weeks == "none" else max(week, self.month_start(day))
+        return max(week, self.month_start(day)) if self._cut else week
 
     def _buckets(self, first: date, last: date) -> tuple[Bucket, ...]:
         """Every partial week that holds a day from `first` to `last`, in order."""
@@ -104,158 +112,160 @@ class Calendar:
         """The partial week that holds `day`."""
         return self._bucket(self.bucket_start(day))
 
+    def parts_of(self, day: date) -> tuple[Bucket, ...]:
+        """The partial weeks of the week that holds `day`, in order."""
+        week = self.week_start(day)
+        return self._buckets(week, week + 6 * DAY)
+
+    def _starts(self, week: date) -> list[date]:
+        """First days of the partial weeks of the week that begins on `week`."""
+        starts = [week]
+        if self._cut and self.month_start(end := week + 6 * DAY) > week:
+            # Months are longer than weeks, so that there is one cut at most.
+            starts.append(self.month_start(end))
+        return starts
+
     def _bucket(self, start: date) -> Bucket:
         week = self.week_start(start)
-        week_end = week + 6 * DAY
-        end, partial = week_end, ""
-        if self._settings.partial_weeks != "none":
-            while self.month_start(end) != self.month_start(start):
-                end = (self.month_start(end)) - DAY
-            if start != week or end != week_end:
-                partial = "ABCDEFG"[self._cuts_before(week, start)]
-        month = self.month_start(start)
-        fiscal = self.fiscal.month_of(start)
-        iso = (week + 3 * DAY).isocalendar()
-        labels = self._settings.labels
-        names = {
-            "fiscal_year": str(fiscal.year),
-            "fiscal_month": f"{fiscal.month:02d}",
-            "fiscal_week": f"{fiscal.first_week + (start - fiscal.start).days // 7:02d}",
-        }
-        whole = {**names, "partial": ""}
+        starts = self._starts(week)
+        number = starts.index(start)
+        end = starts[number + 1] - DAY if number + 1 < len(starts) else week + 6 * DAY
+        month, fiscal = self.month_start(start), self.fiscal.month_of(start)
+        labels, letter, fields = self._settings.labels, "AB"[number], self._fields(start)
+        iso = _iso(week)
         return Bucket(
             start,
             end,
             week,
             month,
-            _label(labels.week, week, iso, whole),
-            _label(labels.bucket, start, iso, {**names, "partial": partial}),
-            _label(labels.month, month, iso, whole),
+            label(labels.week, week, iso, self._fields(week)),
+            label(labels.bucket, start, iso, {**fields, "part": letter, "partial": letter if len(starts) > 1 else ""}),
+            label(labels.month, month, _iso(month), self._fields(month)),
             fiscal.year,
             fiscal.quarter,
             fiscal.month,
-            int(names["fiscal_week"]),
-            iso.year,
-            iso.week,
+            self.fiscal.week_of(start),
+            *iso,
         )
 
-    def _cuts_before(self, week: date, start: date) -> int:
-        """How many partial weeks of the week come before the one that begins at `start`."""
-        return sum(
-            1 for n in range(1, 7) if week + n * DAY <= start and self.bucket_start(week + n * DAY) == week + n * DAY
-        )
+    def _fields_of(self, day: date) -> dict[str, str]:
+        """The fields of a label, but for the letter of a partial week."""
+        month = self.fiscal.month_of(day)
+        return {
+            "part": "",
+            "partial": "",
+            "fiscal_year": str(month.year),
+            "fiscal_quarter": str(month.quarter),
+            "fiscal_month": f"{month.month:02d}",
+            "fiscal_month_name": MONTHS[month.middle.month - 1][:3],
+            "fiscal_week": f"{self.fiscal.week_of(day):02d}",
+        }
 
     def buckets_table(self, first: date, last: date) -> pa.Table:
         """One row per partial week from the one that holds `first` to the one that holds `last`.
 
-        Columns: bucket_start, bucket_end, days, week_start, month_start, week_label, bucket_label, month_label,
-        fiscal_year, fiscal_quarter, fiscal_month, fiscal_week, iso_year, iso_week.
+        Its columns are BUCKETS: days as date32, numbers as int32, labels as text.
         """
         import pyarrow as pa
 
+        dates = ("bucket_start", "bucket_end", "week_start", "month_start")
+        numbers = ("days", "fiscal_year", "fiscal_quarter", "fiscal_month", "fiscal_week", "iso_year", "iso_week")
+        types = {**dict.fromkeys(dates, pa.date32()), **dict.fromkeys(numbers, pa.int32())}
+        own = {"bucket_start": "start", "bucket_end": "end"}
         buckets = self.buckets(first, last)
         return pa.table(
             {
-                "bucket_start": pa.array([b.start for b in buckets], pa.date32()),
-                "bucket_end": pa.array([b.end for b in buckets], pa.date32()),
-                "days": pa.array([b.days for b in buckets], pa.int32()),
-                "week_start": pa.array([b.week_start for b in buckets], pa.date32()),
-                "month_start": pa.array([b.month_start for b in buckets], pa.date32()),
-                **{
-                    name: pa.array([getattr(b, name) for b in buckets], pa.string())
-                    for name in ("week_label", "bucket_label", "month_label")
-                },
-                **{
-                    name: pa.array([getattr(b, name) for b in buckets], pa.int32())
-                    for name in ("fiscal_year", "fiscal_quarter", "fiscal_month", "fiscal_week", "iso_year", "iso_week")
-                },
+                name: pa.array([getattr(b, own.get(name, name)) for b in buckets], types.get(name, pa.string()))
+                for name in BUCKETS
             }
         )
 
     def days_table(self, first: date, last: date) -> pa.Table:
         """One row per day from `first` to `last`: date, bucket_start, week_start, month_start."""
+        import numpy as np
         import pyarrow as pa
 
-        rows = [
-            (max(b.start, first) + n * DAY, b)
-            for b in self.buckets(first, last)
-            for n in range((min(b.end, last) - max(b.start, first)).days + 1)
-        ]
-        return pa.table(
-            {
-                "date": pa.array([day for day, _ in rows], pa.date32()),
-                "bucket_start": pa.array([b.start for _, b in rows], pa.date32()),
-                "week_start": pa.array([b.week_start for _, b in rows], pa.date32()),
-                "month_start": pa.array([b.month_start for _, b in rows], pa.date32()),
-            }
-        )
+        days = np.arange(first.toordinal(), last.toordinal() + 1, dtype=np.int64)
+        weeks = days - (days + 6 - self._first) % 7  # ordinal 1 is a Monday
+        # The first days of every month that holds one of these days.
+        starts = []
+        if first <= last:
+            starts.append(self.month_start(first))
+            while (following := self._next_month(starts[-1])) <= last:
+                starts.append(following)
+        months = np.array([start.toordinal() for start in starts], dtype=np.int64)
+        month_of = months[np.searchsorted(months, days, side="right") - 1] if starts else days
+        columns = {
+            "date": days,
+            "bucket_start": np.maximum(weeks, month_of) if self._cut else weeks,
+            "week_start": weeks,
+            "month_start": month_of,
+        }
+        # As numpy's days: a cast from numbers would load all of Arrow's functions first.
+        return pa.table({name: pa.array((of - EPOCH).astype("datetime64[D]")) for name, of in columns.items()})
 
-    def bucket_from_label(self, label: str, first: date, last: date) -> Bucket | None:
-        """The partial week between two days that is called `label`, if there is one."""
-        return next((b for b in self.buckets(first, last) if b.bucket_label == label), None)
+    def _next_month(self, start: date) -> date:
+        if self._fiscal_months:
+            return self.fiscal.month_of(start).end + DAY
+        return (start + 31 * DAY).replace(day=1)
 
-    def check_labels(self) -> None:
-        """Raises ValueError where a label's format names nothing, or gives one name to two weeks, buckets or months."""
-        labels = self._settings.labels
-        for name in ("week", "bucket", "month"):
-            unknown = re.sub(
-                r"%[GVYymdbBj]|\{(fiscal_year|fiscal_month|fiscal_week|partial)\}", "", getattr(labels, name)
-            )
-            if re.search(r"[%{}]", unknown):
-                raise ValueError(
-                    f"labels.{name} holds {unknown!r}; known are %G %V %Y %y %m %d %b %B %j and "
-                    "{fiscal_year} {fiscal_month} {fiscal_week} {partial}"
-                )
-        seen: dict[tuple[str, str], date] = {}
-        for bucket in self._buckets(date(2019, 12, 20), date(2026, 1, 10)):
-            for name, label, start in (
-                ("week", bucket.week_label, bucket.week_start),
-                ("bucket", bucket.bucket_label, bucket.start),
-                ("month", bucket.month_label, bucket.month_start),
-            ):
-                if seen.setdefault((name, label), start) != start:
-                    raise ValueError(
-                        f"labels.{name} gives the name {label!r} to {seen[(name, label)]} and to {start}; "
-                        "add the year, or {partial} where weeks are cut"
-                    )
+    def split_week(self, day: date, total: Quantity) -> dict[date, Quantity]:
+        """The quantity of the week that holds `day`, divided over its partial weeks by days: quantity by first day.
 
+        The parts sum to the total exactly, so that `join_weeks` gives it back.
+        """
+        parts = self.parts_of(day)
+        return dict(zip((b.start for b in parts), split(total, [b.days for b in parts]), strict=True))
 
-def _label(text: str, day: date, iso: tuple[int, int, int], names: dict[str, str]) -> str:
-    """strftime with English names whatever the machine's locale, and the ISO week of the week's fourth day."""
-    values = {
-        "%G": f"{iso[0]:04d}",
-        "%V": f"{iso[1]:02d}",
-        "%Y": f"{day.year:04d}",
-        "%y": f"{day.year % 100:02d}",
-        "%m": f"{day.month:02d}",
-        "%d": f"{day.day:02d}",
-        "%b": MONTHS[day.month - 1][:3],
-        "%B": MONTHS[day.month - 1],
-        "%j": f"{day.timetuple().tm_yday:03d}",
-    }
-    done = re.sub(r"%[A-Za-z]", lambda m: values.get(m[0], m[0]), text)
-    return re.sub(r"\{(\w+)\}", lambda m: names.get(m[1], m[0]), done)
+    def join_weeks(self, parts: Mapping[date, Quantity]) -> dict[date, Quantity]:
+        """Quantities of partial weeks, by any day in each, summed to weeks by first day."""
+        weeks: dict[date, Quantity] = {}
+        for day, quantity in parts.items():
+            week = self.week_start(day)
+            weeks[week] = weeks[week] + quantity if week in weeks else quantity
+        return weeks
+
+    def bucket_from_label(self, name: str, first: date = LABELLED[0], last: date = LABELLED[1]) -> Bucket | None:
+        """The partial week that is called `name` and lies between two days, if there is one."""
+        return self._by_label(first, last).get(name)
+
+    def _labelled(self, first: date, last: date) -> dict[str, Bucket]:
+        return {bucket.bucket_label: bucket for bucket in self.buckets(first, last)}
 
 
-def split(total: int | Decimal, weights: Sequence[int]) -> list[int | Decimal]:
-    """Divide a week's quantity over its partial weeks by weight (days), so that the parts sum to it exactly.
+def _iso(day: date) -> tuple[int, int]:
+    """ISO year and week of the fourth day of the week that begins on `day`: any week start has them so."""
+    year, week, _ = (day + 3 * DAY).isocalendar()
+    return year, week
 
-    An integer gives integers, a Decimal gives Decimals with its own number of digits. Largest remainder first, the
-    earlier part first among equals. Weights are not negative; where all are zero the parts are even.
-    Raises ValueError for no weights or a negative one.
+
+@lru_cache(maxsize=16)
+def label_problems(settings: CalendarSettings) -> tuple[tuple[str, str], ...]:
+    """What is wrong with the formats of labels, as pairs of week, bucket or month, and message.
+
+    A format must hold known signs only, and no two weeks, buckets or months of forty years may get one name.
     """
-    if not weights or min(weights) < 0:
-        raise ValueError("weights must be given and none may be negative")
-    shares = list(weights) if any(weights) else [1] * len(weights)
-    exponent = total.as_tuple().exponent if isinstance(total, Decimal) else 0
-    if not isinstance(exponent, int):
-        raise ValueError(f"{total} is no number")
-    quantum = Decimal(1).scaleb(min(exponent, 0))
-    units = abs(int(total / quantum)) if isinstance(total, Decimal) else abs(total)
-    whole = sum(shares)
-    parts = [units * share // whole for share in shares]
-    remainders = [units * share % whole for share in shares]
-    for index in sorted(range(len(shares)), key=lambda i: (-remainders[i], i))[: units - sum(parts)]:
-        parts[index] += 1
-    sign = -1 if total < 0 else 1
-    return [sign * part * quantum if isinstance(total, Decimal) else sign * part for part in parts]
+    problems: list[tuple[str, str]] = []
+    for kind in ("week", "bucket", "month"):
+        if unknown := unknown_parts(getattr(settings.labels, kind)):
+            problems.append((kind, f"holds {unknown!r}; known are {' '.join(SIGNS)} and {' '.join(FIELDS)}"))
+    if problems:
+        return tuple(problems)
+    seen: dict[str, dict[str, date]] = {"week": {}, "bucket": {}, "month": {}}
+    for bucket in Calendar(settings).buckets(*LABELLED):
+        for kind, name, start in (
+            ("week", bucket.week_label, bucket.week_start),
+            ("bucket", bucket.bucket_label, bucket.start),
+            ("month", bucket.month_label, bucket.month_start),
+        ):
+            if kind in seen and (other := seen[kind].setdefault(name, start)) != start:
+                problems.append((kind, f"gives the name {name!r} to {other} and to {start}; {_ADVICE[kind]}"))
+                del seen[kind]
+    return tuple(problems)
+
+
+_ADVICE = {
+    "week": "a week needs its year and number or day, such as %G-W%V (with %V goes %G, not %Y)",
+    "bucket": "a partial week needs its week and {partial}, such as %G-W%V{partial}, or the day, such as %d-%b-%Y",
+    "month": "a month needs its year, such as %b-%Y; a fiscal one has {fiscal_month_name}-{fiscal_year}",
+}

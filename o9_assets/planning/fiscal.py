@@ -20,17 +20,22 @@ Pattern = Literal["calendar", "4-4-5", "4-5-4", "5-4-4"]
 
 @dataclass(frozen=True, slots=True)
 class FiscalMonth:
-    """A fiscal month: its year's name, its number (1 to 12), its days (both included), its first week's number."""
+    """A fiscal month: its year's name, its number (1 to 12), its days (both included), its year's first day."""
 
     year: int
     month: int
     start: date
     end: date
-    first_week: int
+    year_start: date
 
     @property
     def quarter(self) -> int:
         return (self.month + 2) // 3
+
+    @property
+    def middle(self) -> date:
+        """The day in its middle, which lies in the calendar month that a fiscal month is called after."""
+        return self.start + (self.end - self.start) // 2
 
 
 class FiscalYears:
@@ -45,10 +50,12 @@ class FiscalYears:
         year_name: Literal["end", "start"],
     ) -> None:
         self._pattern = pattern
+        self._week_start = week_start
         self._last_weekday = (week_start - 1) % 7
         self._end_month = year_end_month
         self._rule = year_end_rule
-        self._shift = 0 if year_name == "end" else -1
+        # A year that closes with December has one name only, whichever days around New Year it begins and ends on.
+        self._shift = -1 if year_name == "start" and year_end_month != 12 else 0
         self.month_of = lru_cache(maxsize=4096)(self._month_of)
         self._months_of = lru_cache(maxsize=256)(self._months)
 
@@ -66,25 +73,30 @@ class FiscalYears:
         """52 or 53; counted in whole weeks."""
         return (self.year_end(closing_year) - self.year_end(closing_year - 1)).days // 7
 
+    def week_of(self, day: date) -> int:
+        """Number of the fiscal week that holds `day`: week 1 is the one that holds the year's first day.
+
+        Up to 53; where fiscal months are calendar months, weeks are cut at the year's ends and can be 54.
+        """
+        start = self.month_of(day).year_start
+        first = start - timedelta(days=(start.weekday() - self._week_start) % 7)
+        return (day - first).days // 7 + 1
+
+    def months_of(self, closing_year: int) -> tuple[FiscalMonth, ...]:
+        """The twelve months of the year that closes around the closing month of calendar year `closing_year`."""
+        return self._months_of(closing_year)
+
     def _months(self, closing_year: int) -> tuple[FiscalMonth, ...]:
-        start, year_end = self.year_end(closing_year - 1) + timedelta(days=1), self.year_end(closing_year)
-        # A year that ends in December has one name only.
+        year_start = start = self.year_end(closing_year - 1) + timedelta(days=1)
+        lengths = [] if self._pattern == "calendar" else [int(n) for n in self._pattern.split("-")] * 4
+        if lengths:
+            lengths[-1] += self.weeks_in(closing_year) - 52  # the 53rd week joins the last month
         months: list[FiscalMonth] = []
-        name = closing_year + (self._shift if self._end_month != 12 or start.year != year_end.year else 0)
-        if self._pattern == "calendar":
-            for number in range(1, 13):
-                end = date(start.year, start.month, std.monthrange(start.year, start.month)[1])
-                first_week = (start - months[0].start).days // 7 + 1 if months else 1
-                months.append(FiscalMonth(name, number, start, end, first_week))
-                start = end + timedelta(days=1)
-            return tuple(months)
-        lengths = [int(n) for n in self._pattern.split("-")] * 4
-        lengths[-1] += self.weeks_in(closing_year) - 52
-        week = 1
-        for number, weeks in enumerate(lengths, start=1):
-            end = start + timedelta(days=7 * weeks - 1)
-            months.append(FiscalMonth(name, number, start, end, week))
-            start, week = end + timedelta(days=1), week + weeks
+        for number in range(1, 13):
+            days = 7 * lengths[number - 1] if lengths else std.monthrange(start.year, start.month)[1]
+            end = start + timedelta(days=days - 1)
+            months.append(FiscalMonth(closing_year + self._shift, number, start, end, year_start))
+            start = end + timedelta(days=1)
         return tuple(months)
 
     def _month_of(self, day: date) -> FiscalMonth:

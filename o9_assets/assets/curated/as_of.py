@@ -54,8 +54,8 @@ def _made(moment: datetime, lake: "Lake", engine: "Engine") -> "tuple[pa.Table, 
         for feed in FEEDS:
             feed_view(con, lake, settings, feed, f"accepted_{short(feed)}", as_of=moment)
         con.execute("CREATE TEMP VIEW stored_history AS SELECT NULL::DATE AS bucket_start WHERE false")
-        orders, shipments = (known_of(lake, settings, feed, moment) for feed in ("erp_orders", "erp_shipments"))
-        register_calendar(con, settings, orders, shipments)
+        known = {feed: known_of(lake, settings, feed, moment) for feed in ("erp_orders", "erp_shipments")}
+        register_calendar(con, settings, known)
         months = history.build(con, given)
         return (
             con.sql(f"SELECT {ORDER_LINES.select_list()} FROM lines ORDER BY order_id, order_line").to_arrow_table(),

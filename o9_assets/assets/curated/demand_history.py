@@ -113,8 +113,9 @@ def make(
     rebuild: bool = False,
     weeks: tuple[date, date] | None = None,
 ) -> Made:
-    """Bring the table up to date with order lines and feeds. Raises CommitConflict when another run did so meanwhile."""
+    """Bring the table up to date with lines and feeds. Raises CommitConflict when another run did so meanwhile."""
     from o9_assets.demand import history as pure
+    from o9_assets.demand.delivery import Known
     from o9_assets.demand.parameters import parameters
     from o9_assets.resources.lake import everything, isin
 
@@ -122,9 +123,9 @@ def make(
     marks, base = lake.marks(DEMAND_HISTORY), lake.snapshot_id(DEMAND_HISTORY)
     # Marks before rows: what a run in between adds is told again next time.
     line_marks = lake.marks(ORDER_LINES)
-    order_days = _touched(line_marks, int(marks.get("order_lines.run", "0")))
-    if weeks is not None and order_days is not None:
-        order_days += [weeks[0] + timedelta(days=n) for n in range((weeks[1] - weeks[0]).days + 1)]
+    days = _touched(line_marks, int(marks.get("order_lines.run", "0")))
+    if weeks is not None and days is not None:
+        days += [weeks[0] + timedelta(days=n) for n in range((weeks[1] - weeks[0]).days + 1)]
     given = parameters(settings)
     with session(engine) as con:
         new_marks: dict[str, str | None] = {"order_lines.run": line_marks.get("run", "0")}
@@ -133,18 +134,19 @@ def make(
             new_marks[f"{feed}.seq"] = changed_rows(con, lake, settings, feed, f"new_{short(feed)}", marks)
         new_marks["fingerprint"] = f"{fingerprint(settings)}/{_inputs(con, lake, settings)}"
         new_marks["items.snapshot"] = str(lake.view(con, "items", ITEMS))
-        rebuild = rebuild or order_days is None or base is None or marks.get("fingerprint") != new_marks["fingerprint"]
+        rebuild = rebuild or days is None or base is None or marks.get("fingerprint") != new_marks["fingerprint"]
         lake.view(con, "stored_history", DEMAND_HISTORY, snapshot_id=base)
-        register_calendar(
-            con, settings, known_of(lake, settings, "erp_orders"), known_of(lake, settings, "erp_shipments")
-        )
+        known = {feed: known_of(lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
+        new_marks |= {f"{feed}.known": str(those) for feed, those in known.items()}
+        before = {f: Known.parse(marks.get(f"{f}.known", "none"), those.delivery) for f, those in known.items()}
+        register_calendar(con, settings, known, before)
         if rebuild:
             rows = in_parts(con, pure.build(con, given).values(), "stored_history")
             lake.overwrite(DEMAND_HISTORY, rows, everything(), marks=new_marks, based_on=base)
             keep_factors(con, lake, DEMAND_HISTORY.name)
             return Made()
         _stored_factors(con, lake)
-        con.execute("CREATE TEMP TABLE order_days AS SELECT unnest($1::DATE[]) AS date", [order_days])
+        con.execute("CREATE TEMP TABLE other_days AS SELECT unnest($1::DATE[]) AS date", [days]).fetchall()
         refreshed = pure.refresh(con, given, items_changed=marks.get("items.snapshot") != new_marks["items.snapshot"])
         if refreshed.months or any(marks.get(key) != value for key, value in new_marks.items()):
             rows = in_parts(con, refreshed.months.values(), "stored_history")
@@ -155,7 +157,10 @@ def make(
 
 
 def register_calendar(
-    con: "duckdb.DuckDBPyConnection", settings: Settings, orders: "Known", shipments: "Known"
+    con: "duckdb.DuckDBPyConnection",
+    settings: Settings,
+    known: "dict[str, Known]",
+    before: "dict[str, Known] | None" = None,
 ) -> None:
     """Register days and partial weeks from the first to the last day of anything on the connection."""
     from o9_assets.demand.spine import calendar_tables
@@ -168,9 +173,19 @@ def register_calendar(
         UNION ALL SELECT min(bucket_start), max(bucket_start) FROM stored_history
         """
     ).fetchall()
+    orders, shipments = known["erp_orders"], known["erp_shipments"]
     days = [day for pair in (*found, (orders.first, orders.last)) for day in pair if day is not None]
     first, last = (min(days), max(days)) if days else (date(2000, 1, 1), date(2000, 1, 1))
-    calendar_tables(con, Calendar(settings.calendar), first, last, orders=orders, shipments=shipments)
+    calendar_tables(
+        con,
+        Calendar(settings.calendar),
+        first,
+        last,
+        orders=orders,
+        shipments=shipments,
+        orders_before=before["erp_orders"] if before else None,
+        shipments_before=before["erp_shipments"] if before else None,
+    )
 
 
 def short(feed: str) -> str:

@@ -109,7 +109,8 @@ def changed_rows(
     lake.view(con, f"{name}__raw", FEEDS[feed], where=isin("object_id", objects) if len(objects) <= 200 else None)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name}__objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects])
     con.execute(
-        f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT r.* FROM {name}__raw AS r SEMI JOIN {name}__objects USING (object_id)"
+        f"CREATE OR REPLACE TEMP VIEW {name} AS "
+        f"SELECT r.* FROM {name}__raw AS r SEMI JOIN {name}__objects USING (object_id)"
     )
     return str(changes.seq)
 

@@ -125,8 +125,8 @@ def build(settings: Settings) -> list[Any]:
             feed_view(con, room, settings, "erp_orders", "accepted_orders")
             twice = con.execute("SELECT item_code FROM items GROUP BY ALL HAVING count(*) > 1 LIMIT 10").fetchall()
             absent = con.execute(
-                f"SELECT item_code FROM ({query('order_items', parameters(settings))}) ANTI JOIN items USING (item_code) "
-                "LIMIT 10"
+                f"SELECT item_code FROM ({query('order_items', parameters(settings))}) "
+                "ANTI JOIN items USING (item_code) LIMIT 10"
             ).fetchall()
         return dg.AssetCheckResult(
             passed=not twice and not absent,

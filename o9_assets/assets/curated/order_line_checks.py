@@ -19,8 +19,8 @@ def build(settings: Settings, dataset: Dataset, asset: dg.AssetsDefinition) -> l
         asset=asset,
         name="every_row_accounted_for",
         blocking=True,
-        description="Accepted raw rows = lines that stand, with and without issue + superseded versions + deleted lines, "
-        "and no line is there twice.",
+        description="Accepted raw rows = lines with and without issue + superseded versions + deleted lines, and no "
+        "line is there twice.",
     )
     def every_row_accounted_for(lake: LakeResource, engine: EngineResource) -> dg.AssetCheckResult:
         from o9_assets.demand.account import account_of_lines
@@ -78,8 +78,13 @@ def build(settings: Settings, dataset: Dataset, asset: dg.AssetsDefinition) -> l
             for a, b, n, q, v in rows
         ]
         schema = dg.TableSchema(
-            [dg.TableColumn("what"), dg.TableColumn("which"), dg.TableColumn("lines", "int")]
-            + [dg.TableColumn("quantity", "float"), dg.TableColumn("value", "float")]
+            [
+                dg.TableColumn("what"),
+                dg.TableColumn("which"),
+                dg.TableColumn("lines", "int"),
+                dg.TableColumn("quantity", "float"),
+                dg.TableColumn("value", "float"),
+            ]
         )
         return dg.AssetCheckResult(
             passed=not rows,
@@ -100,7 +105,7 @@ def build(settings: Settings, dataset: Dataset, asset: dg.AssetsDefinition) -> l
             room.view(con, "lines", dataset, columns=columns)
             rows = con.execute(
                 """
-                SELECT c.order_id || '/' || c.order_line || ' cancels ' || c.cancels_order_id || '/' || c.cancels_order_line
+                SELECT concat(c.order_id, '/', c.order_line, ' → ', c.cancels_order_id, '/', c.cancels_order_line)
                 FROM (SELECT * FROM lines WHERE kind_rule = -2) AS c
                 ANTI JOIN lines AS l ON l.order_id = c.cancels_order_id AND l.order_line = c.cancels_order_line
                 ORDER BY 1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from o9_assets.landing.accepted import Changes
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
 
@@ -123,13 +124,13 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             lake.overwrite(ORDER_LINES, rows, everything(), marks=new_marks, based_on=base)
             _keep_factors(con, lake)
             return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
-        _changes(con, lake, settings, changes.replaced_objects, int(marks["erp_orders.seq"]))
+        _changes(con, lake, settings, changes, int(marks["erp_orders.seq"]))
         lake.view(con, "stored_lines", ORDER_LINES, snapshot_id=base)
         lake.view(con, "stored_deletions", DELETED_LINES)
         _stored_factors(con, lake)
         merge = pure.merge(con, given)
         if merge.deletions_changed:
-            lake.overwrite(DELETED_LINES, con.view("deleted_lines"), everything())
+            lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything())
         if merge.demand_days:
             new_marks[f"{TOUCHED}{run}"] = ",".join(day.isoformat() for day in merge.demand_days)
         if merge.months or new_marks["erp_orders.seq"] != marks["erp_orders.seq"]:
@@ -141,16 +142,17 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
 
 
 def _changes(
-    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, replaced: tuple[str, ...], after_seq: int
+    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, changes: "Changes", after_seq: int
 ) -> None:
     """Register new rows, rows that became void, and every row, which is read only where one became void."""
     from o9_assets.assets.raw.erp_orders import ERP_ORDERS
     from o9_assets.resources.lake import isin
 
     feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after_seq)
-    lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", replaced))
-    if replaced:
-        feed_view(con, lake, settings, "erp_orders", "all_orders")
+    feed_view(con, lake, settings, "erp_orders", "all_orders")
+    lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", changes.replaced_objects))
+    objects = list(changes.new_objects)
+    con.execute("CREATE TEMP TABLE new_objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects]).fetchall()
 
 
 def _stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake") -> None:

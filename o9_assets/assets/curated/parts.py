@@ -1,7 +1,7 @@
 """A table's partitions written one after the other, each by a query of its own, in one commit.
 
 DuckDB's COPY with PARTITION_BY takes twice the time of a plain one and holds gigabytes; a plain one for each partition
-takes neither. The lake's writer asks a relation for its columns, a projection and Parquet files; this is such a relation.
+does neither. The lake's writer asks a relation for its columns, a projection and Parquet files: this is one.
 """
 
 from collections.abc import Iterable

@@ -100,7 +100,7 @@ def build(settings: Settings) -> list[Any]:
             passed=not rows,
             severity=dg.AssetCheckSeverity.WARN,
             description="; ".join(
-                f"{what}: {cells:,} cells, {units:,} units ordered" for what, cells, units in told[:20]
+                f"{what}: {cells:,} cells, {float(units):,.10g} units" for what, cells, units in told[:20]
             )
             or "o9 took every cell",
             metadata={

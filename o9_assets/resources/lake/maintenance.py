@@ -1,6 +1,6 @@
-"""Keeping a table small and quick: compaction, expiry of snapshots that no tag holds, and removal of files nobody needs.
+"""Keeping a table small and quick: compaction, expiry of snapshots that no tag holds, removal of files nobody needs.
 
-pyiceberg expires snapshots but deletes no data file, and it does not compact: both are done here. A file is removed only
+pyiceberg expires snapshots but deletes no data file, and it does not compact: both are done here. A file goes only
 when no snapshot that is left refers to it and it is older than the longest run, for a run that has begun may still be
 about to commit it.
 """

@@ -1,4 +1,4 @@
-"""The lake: Iceberg tables by dataset, with slices replaced in one commit, marks beside the data, and the past readable.
+"""The lake: Iceberg tables by dataset; slices replaced in one commit, marks beside the data, the past readable.
 
 One implementation for a folder (SQLite catalog) and for S3 (Glue); only what stands behind it differs.
 """

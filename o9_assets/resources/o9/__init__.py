@@ -1,6 +1,6 @@
 """o9's edge: contract profiles, the client, and its errors. o9's own names live here and in the settings only."""
 
-from o9_assets.resources.o9.client import Batch, O9Client, Receipt
+from o9_assets.resources.o9.client import Batch, Dropped, O9Client, Outcome, Receipt
 from o9_assets.resources.o9.errors import (
     ContractBroken,
     Denied,
@@ -16,8 +16,10 @@ __all__ = [
     "Batch",
     "ContractBroken",
     "Denied",
+    "Dropped",
     "O9Client",
     "O9Error",
+    "Outcome",
     "Profile",
     "Receipt",
     "RejectedRows",

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -22,7 +22,7 @@ from o9_assets.resources.o9.calls import Answer, Caller, field
 from o9_assets.resources.o9.errors import ContractBroken, O9Error, RejectedRows, Unconfirmed
 from o9_assets.resources.o9.profile import Profile
 
-__all__ = ["Batch", "O9Client", "Receipt"]
+__all__ = ["Batch", "Dropped", "O9Client", "Outcome", "Receipt"]
 
 Row = dict[str, Any]
 URL_ROOM = 4_000
@@ -41,6 +41,18 @@ class Batch:
     def of(cls, rows: bytes, count: int) -> Batch:
         """A batch under its content's hash: equal content, equal id."""
         return cls(hashlib.sha256(rows).hexdigest(), rows, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file is where o9 loads it from. What o9 took of it is to be looked up; `receipt` names the file or the run."""
+
+    receipt: str
+    attempts: int
+
+
+Outcome: TypeAlias = "Receipt | Dropped | O9Error"
+"""What became of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +82,9 @@ class O9Client:
         self.profile = profile
         self.base_url = base_url
         self._model = model
-        self._secret = secret
+        self.secret = secret
         self._transport = transport
-        self._sleep, self._clock = sleep, clock
+        self.sleep, self.clock = sleep, clock
 
     def __repr__(self) -> str:
         return f"O9Client({self.profile.name!r}, {self.base_url!r})"
@@ -83,7 +95,7 @@ class O9Client:
         self._http = httpx.AsyncClient(
             base_url=self.base_url, timeout=self.profile.timeout_seconds, transport=self._transport, limits=limits
         )
-        self._caller = Caller(self._http, self.profile, self._secret, sleep=self._sleep, clock=self._clock)
+        self.caller = Caller(self._http, self.profile, self.secret, sleep=self.sleep, clock=self.clock)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,7 +106,7 @@ class O9Client:
 
     def members(self, dimension: str, names: Collection[str] | None = None) -> set[str]:
         """Names of a dimension's members; with `names`, those of them that o9 has."""
-        path = self._path(self.profile.paths.members, dimension=dimension)
+        path = self.path(self.profile.paths.members, dimension=dimension)
         if names is None:
             return {str(field(row, "Name")) for page in self._pages(path, []) for row in page}
         found: set[str] = set()
@@ -105,7 +117,7 @@ class O9Client:
 
     def create_members(self, dimension: str, members: Sequence[Row]) -> int:
         """Create members, given as rows with Name and attributes; returns how many o9 took."""
-        path = self._path(self.profile.paths.members, dimension=dimension)
+        path = self.path(self.profile.paths.members, dimension=dimension)
         size, taken = self.profile.batch_size, 0
         for start in range(0, len(members), size):
             answer = self._call("POST", path, body={"Data": list(members[start : start + size])})
@@ -113,6 +125,22 @@ class O9Client:
         return taken
 
     # Facts
+
+    def carry(self, measure_group: str, batches: Sequence[Batch]) -> list[Outcome]:
+        """Send batches as the profile's carrier does: JSON rows by REST, or CSV files. One outcome for each."""
+        if not batches:
+            return []
+        match self.profile.carrier:
+            case "rest":
+                return list(self.send_facts(measure_group, batches))
+            case "data_lake":
+                from o9_assets.resources.o9.data_lake import load
+
+                return self._runner.run(load(self, measure_group, batches))
+            case "sftp":
+                from o9_assets.resources.o9.sftp import drop
+
+                return self._runner.run(drop(self, measure_group, batches))
 
     def facts(
         self,
@@ -132,7 +160,7 @@ class O9Client:
         for column, members in (values or {}).items():
             dimension, _, attribute = column.removesuffix("]").partition(".[")
             filters.append({"AttributeName": attribute, "Values": list(members), "DimensionName": dimension})
-        return self._pages(self._path(self.profile.paths.facts, measure_group=measure_group), filters)
+        return self._pages(self.path(self.profile.paths.facts, measure_group=measure_group), filters)
 
     def send_facts(self, measure_group: str, batches: Sequence[Batch]) -> list[Receipt | O9Error]:
         """Send batches, a bounded number at a time. For each, in their order, o9's receipt or what went wrong.
@@ -140,7 +168,7 @@ class O9Client:
         A batch is never sent twice: where its answer was lost there is Unconfirmed in its place, where o9 refuses it as
         a whole RejectedRows. After any other error no further request begins, and what was not sent gets that error.
         """
-        path = self._path(self.profile.paths.facts, measure_group=measure_group)
+        path = self.path(self.profile.paths.facts, measure_group=measure_group)
         stop: list[O9Error] = []
 
         async def one(batch: Batch, gate: asyncio.Semaphore) -> Receipt | O9Error:
@@ -149,7 +177,7 @@ class O9Client:
                     return stop[0]
                 content = b'{"BatchId":"%s","Data":%s}' % (batch.batch_id.encode(), batch.rows)
                 try:
-                    return _receipt(await self._caller.call("POST", path, content=content, writes_facts=True), batch)
+                    return _receipt(await self.caller.call("POST", path, content=content, writes_facts=True), batch)
                 except O9Error as error:
                     if not isinstance(error, RejectedRows | Unconfirmed):
                         stop.append(error)
@@ -163,7 +191,7 @@ class O9Client:
 
     def query(self, text: str) -> list[Row]:
         """Rows of an IBPL query, under `Dimension.[Attribute]` and the bare names of measures; numbers as text."""
-        answer = self._call("POST", self._path(self.profile.paths.query), body={"Query": text}).body
+        answer = self._call("POST", self.path(self.profile.paths.query), body={"Query": text}).body
         names = [
             f"{meta['DimensionName']}.[{meta['AttributeName']}]" if "DimensionName" in meta else str(meta["Name"])
             for meta in field(answer, "Meta")
@@ -177,21 +205,22 @@ class O9Client:
     def start_pipeline(self, pipeline: str, parameters: Row) -> str:
         """Start an o9 pipeline; returns the run's number."""
         body = {"TenantId": self.profile.tenant, "PipelineId": pipeline, "Parameters": parameters}
-        return str(field(self._call("POST", self._path(self.profile.paths.pipeline), body=body).body, "RunId"))
+        return str(field(self._call("POST", self.path(self.profile.paths.pipeline), body=body).body, "RunId"))
 
     def pipeline_status(self, run: str) -> str | None:
         """Running, Succeeded or Failed; None where the profile has no path for it."""
         if self.profile.paths.pipeline_status is None:
             return None
-        answer = self._call("GET", self._path(self.profile.paths.pipeline_status, run=run))
+        answer = self._call("GET", self.path(self.profile.paths.pipeline_status, run=run))
         return str(field(answer.body, "Status"))
 
     # How it does it
 
     def _call(self, method: str, path: str, **parts: Any) -> Answer:
-        return self._runner.run(self._caller.call(method, path, **parts))
+        return self._runner.run(self.caller.call(method, path, **parts))
 
-    def _path(self, template: str, **names: str) -> str:
+    def path(self, template: str, **names: str) -> str:
+        """A path of the profile with its places filled in."""
         quoted = {name: _segment(value) for name, value in names.items()}
         return template.format(model=_segment(self._model), tenant=_segment(self.profile.tenant), **quoted)
 

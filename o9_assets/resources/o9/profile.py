@@ -44,6 +44,7 @@ class Paths(Model):
     query: Template = "/api/ibplquery/{tenant}/ExecuteQueryJson"
     login: Template = "/api/framework/auth/login"
     pipeline: Template = "/{tenant}/api/v3/integration/{tenant}/ui/airflow/execute?IsolatedExecution=false"
+    upload: Template = "/{tenant}/api/v3/integration/{tenant}/DataLakefiles/upload?filePath={file}&overrideFile=false"
     pipeline_status: Template | None = Field(None, description="Left out, a started pipeline is not asked after")
 
 
@@ -53,6 +54,39 @@ class Login(Model):
     user: str = Field("O9_USER", description="Name of the secret; never the user itself")
     password: str = Field("O9_PASSWORD", description="Name of the secret; never the password itself")
     expiry_seconds: int = Field(3600, ge=60)
+
+
+class Files(Model):
+    """carrier: data_lake or sftp. Facts go as CSV files; a file is named after its content, so equal files are one."""
+
+    folder: str = Field("inbound", description="Folder below the tenant's")
+    name: str = Field("Fact.{measure_group}.{chunk}.csv", description="{measure_group} and {chunk} are filled in")
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    control: str | None = Field(None, description="carrier: sftp; ending of an empty file that says a file is whole")
+    load_pipeline: str = Field("LoadFacts", description="carrier: data_lake; pipeline that loads the files")
+    load_patience_seconds: float = Field(900, ge=0, description="How long o9 may take to load files")
+    confirm: Literal["read_back", "receipt"] = Field(
+        "read_back", description="Loaded cells are looked up by the API; or taken as loaded where there is none"
+    )
+
+    @model_validator(mode="after")
+    def _name_holds_the_chunk(self) -> Files:
+        places = {place for _, place, _, _ in string.Formatter().parse(self.name) if place is not None}
+        if "chunk" not in places or places - {"chunk", "measure_group"}:
+            raise ValueError("name must hold {chunk}, may hold {measure_group}, and nothing else in braces")
+        return self
+
+
+class Sftp(Model):
+    """carrier: sftp. The host's key is pinned: with another one nothing is sent."""
+
+    host: str = Field("sftp.o9.example.com", min_length=1)
+    port: int = Field(2222, ge=1, le=65535)
+    host_key: str = Field("", description="As in known_hosts without the host, such as ssh-ed25519 AAAA...")
+    user: str = Field("O9_SFTP_USER", description="Name of the secret; never the user itself")
+    key: str = Field(
+        "O9_SFTP_KEY", description="Name of the secret that holds the private key (OpenSSH), never the key"
+    )
 
 
 class Retry(Model):
@@ -82,6 +116,11 @@ class Profile(Model):
     )
     key: str = Field("O9_API_KEY", description="auth: api_key; name of the secret, never the key itself")
     login: Login = Login()
+    carrier: Literal["rest", "data_lake", "sftp"] = Field(
+        "rest", description="How facts go in: by REST, as files into the tenant's data lake, or as files by SFTP"
+    )
+    files: Files = Files()
+    sftp: Sftp = Sftp()
     tenant: str = Field("tenant", min_length=1, description="Tenant's id in paths")
     paths: Paths = Paths()
     page_size: int = Field(20_000, ge=1, le=1_000_000)
@@ -99,9 +138,13 @@ class Profile(Model):
 
     @model_validator(mode="after")
     def _secrets_are_names(self) -> Profile:
-        for name in (self.key, self.login.user, self.login.password):
+        for name in (self.key, self.login.user, self.login.password, self.sftp.user, self.sftp.key):
             if not name.replace("_", "").isalnum() or name != name.upper():
                 raise ValueError("a secret is given by its NAME in capitals, such as O9_API_KEY, never by its value")
+        if self.carrier == "sftp" and not self.sftp.host_key:
+            raise ValueError("carrier: sftp needs sftp.host_key, the host's key to expect")
+        if self.carrier == "data_lake" and self.paths.pipeline_status is None:
+            raise ValueError("carrier: data_lake needs paths.pipeline_status, to know when files are loaded")
         return self
 
 
@@ -142,7 +185,14 @@ def _problem(found: dict[str, Any], lines: Lines) -> Problem:
     key = tuple(found["loc"])
     message = found["msg"].removeprefix("Value error, ")
     if found["type"] == "extra_forbidden":
-        models: dict[Any, type[Model]] = {"paths": Paths, "login": Login, "retry": Retry, "limits": Limits}
+        models: dict[Any, type[Model]] = {
+            "paths": Paths,
+            "login": Login,
+            "retry": Retry,
+            "limits": Limits,
+            "files": Files,
+            "sftp": Sftp,
+        }
         names = list((models.get(key[0], Profile) if len(key) > 1 else Profile).model_fields)
         message = f"there is no such key{suggest(str(key[-1]), names)} ({', '.join(names)})"
     elif found["type"] != "value_error" and key:

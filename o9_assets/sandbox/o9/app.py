@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from email import policy
+from email.parser import BytesParser
+from pathlib import Path
 from typing import Any
 
+import yaml
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from o9_assets.sandbox.o9.faults import Faults, FaultyApp
+from o9_assets.sandbox.o9.loading import inside, load_file
 from o9_assets.sandbox.o9.plan import Drop, outbound_file, plan
 from o9_assets.sandbox.o9.store import Store
 
@@ -37,23 +43,40 @@ def build_app(store: Store, drop: Drop | None = None, *, faults: Faults | None =
     faults = faults or Faults()
     sandbox = Sandbox(store, drop, faults)
     routes = [
+        Route("/openapi.json", _described, methods=["GET"]),
         Route("/api/framework/auth/login", sandbox.login, methods=["POST"]),
         Route("/api/v2/master/{model}", sandbox.dimensions, methods=["GET"]),
-        Route("/api/v2/master/{model}/{dimension}", sandbox.members, methods=["GET"]),
-        Route("/api/v2/master/{model}/{dimension}", sandbox.add_members, methods=["POST"]),
+        _both("/api/v2/master/{model}/{dimension}", sandbox.members, sandbox.add_members),
         Route("/api/v2/fact/{model}", sandbox.measure_groups, methods=["GET"]),
-        Route("/api/v2/fact/{model}/{measure_group}", sandbox.facts, methods=["GET"]),
-        Route("/api/v2/fact/{model}/{measure_group}", sandbox.add_facts, methods=["POST"]),
+        _both("/api/v2/fact/{model}/{measure_group}", sandbox.facts, sandbox.add_facts),
         Route("/{tenant}/api/v3/integration/{same}/ui/airflow/execute", sandbox.pipeline, methods=["POST"]),
         Route("/{tenant}/api/v3/integration/{same}/runs/{run}", sandbox.run, methods=["GET"]),
+        Route("/{tenant}/api/v3/integration/{same}/DataLakefiles/upload", sandbox.upload, methods=["POST"]),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _told})
     return FaultyApp(app, faults, store.forget_tokens)
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _both(path: str, get: Endpoint, post: Endpoint) -> Route:
+    """A resource that is read and written."""
+
+    async def either(request: Request) -> Response:
+        return await (post if request.method == "POST" else get)(request)
+
+    return Route(path, either, methods=["GET", "POST"])
+
+
+async def _described(request: Request) -> Response:
+    """What this app answers, for tools that read OpenAPI."""
+    return JSONResponse(yaml.safe_load(Path(__file__).with_name("openapi.yaml").read_text(encoding="utf-8")))
+
+
 async def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls it for nothing else
-    return JSONResponse({"Message": error.detail}, status_code=error.status_code)
+    return JSONResponse({"Message": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
 class Sandbox:
@@ -139,6 +162,8 @@ class Sandbox:
         self._guard(request)
         body = await _json(request)
         given: Any = body.get("Parameters")
+        if isinstance(given, dict) and "Files" in given:
+            return self._load(str(body.get("PipelineId")), given)
         try:
             cycle = date.fromisoformat(given["Cycle"])
             rows = plan(self._store, given["MeasureGroup"], given["Measure"], cycle, int(given["Weeks"]))
@@ -157,7 +182,36 @@ class Sandbox:
         status = self._store.run_status(request.path_params["run"])
         if status is None:
             raise HTTPException(404, "no such run")
-        return JSONResponse({"Status": status, "StatusCode": 200})
+        return JSONResponse({"Status": status[0], "Message": status[1], "StatusCode": 200})
+
+    def _load(self, pipeline: str, given: Mapping[str, Any]) -> Response:
+        """Load files of the data lake; a run that cannot read one has failed, and says why."""
+        names = given["Files"]
+        if not isinstance(names, list) or not isinstance(given.get("MeasureGroup"), str):
+            raise HTTPException(400, "Parameters need Files, a list, and MeasureGroup")
+        run, failed = f"load-{secrets.token_hex(6)}", []
+        for name in map(str, names):
+            try:
+                load_file(self._store, given["MeasureGroup"], name)
+            except ValueError as error:
+                failed.append(f"{name}: {error}")
+        self._store.set_run(run, pipeline, "Failed" if failed else "Succeeded", "; ".join(failed))
+        return JSONResponse({"RunId": run, "StatusCode": 200})
+
+    async def upload(self, request: Request) -> Response:
+        self._guard(request)
+        try:
+            path = inside(self._store.files, request.query_params.get("filePath", ""))
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        content = _part(request.headers.get("Content-Type", ""), await request.body(), "file")
+        if path.exists() and request.query_params.get("overrideFile") != "true":
+            return JSONResponse({"Message": "the file is there", "StatusCode": 409}, status_code=409)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(content)
+        part.replace(path)
+        return JSONResponse({"FileSize": len(content), "StatusCode": 200})
 
 
 def _page(resource: str, rows: Sequence[str], cursor: Sequence[str] | None) -> Response:
@@ -201,6 +255,17 @@ def _filters(request: Request) -> list[Mapping[str, Any]]:
     if any(not isinstance(one.get(key, []), list) for one in found for key in ("Values", "DateRanges")):
         raise HTTPException(400, "Values and DateRanges must be lists")
     return found
+
+
+def _part(content_type: str, body: bytes, name: str) -> bytes:
+    """A part of a multipart body (RFC 7578), by its name."""
+    whole = BytesParser(policy=policy.HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
+    for part in whole.iter_parts() if whole.is_multipart() else ():
+        if part.get_param("name", header="content-disposition") == name:
+            content = part.get_payload(decode=True)
+            if isinstance(content, bytes):
+                return content
+    raise HTTPException(400, f"a multipart body with the part {name!r} is needed")
 
 
 async def _json(request: Request) -> dict[str, Any]:

@@ -19,21 +19,22 @@ from o9_assets.failures import Permanent
 
 __all__ = ["Store"]
 
-VERSION = 2
+VERSION = 3
 SCHEMA = f"""
 PRAGMA user_version = {VERSION};
 CREATE TABLE IF NOT EXISTS members (
     dimension TEXT, name TEXT, attributes TEXT, PRIMARY KEY (dimension, name)
 ) WITHOUT ROWID;
+-- A cell's first day follows from its time member; with it in front, pages and new weeks lie together.
 CREATE TABLE IF NOT EXISTS facts (
-    measure_group TEXT, cell TEXT, start_date TEXT, row TEXT, writes INTEGER, PRIMARY KEY (measure_group, cell)
+    measure_group TEXT, start_date TEXT, cell TEXT, row TEXT, writes INTEGER,
+    PRIMARY KEY (measure_group, start_date, cell)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS facts_by_date ON facts (measure_group, start_date, cell);
 CREATE TABLE IF NOT EXISTS batches (
     number INTEGER PRIMARY KEY, receipt TEXT, measure_group TEXT, batch_id TEXT, rows INTEGER, rejected INTEGER
 );
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, expires_at REAL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pipeline_runs (run TEXT PRIMARY KEY, pipeline TEXT, status TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pipeline_runs (run TEXT PRIMARY KEY, pipeline TEXT, status TEXT, message TEXT) WITHOUT ROWID;
 """
 
 
@@ -58,6 +59,9 @@ class Store:
         # Safe against a killed process, which is what a sandbox meets; a power cut may lose the last commits.
         self._con.execute("PRAGMA synchronous = NORMAL")
         self._con.executescript(SCHEMA)
+
+        self.files = path.with_name(f"{path.name}.files")
+        """Folder of the files that were sent: the tenant's data lake, and the root of SFTP."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -130,17 +134,17 @@ class Store:
                 if problem is not None:
                     rejected.append({"Row": place, "Reason": problem})
                     continue
-                cell = shape.cell(row)
+                start, cell = shape.start(row, known), shape.cell(row)
                 if (text := shape.text(row)) is None:
-                    gone.append((measure_group, cell))
+                    gone.append((measure_group, start, cell))
                 else:
-                    good.append((measure_group, cell, shape.start(row, known), text))
+                    good.append((measure_group, start, cell, text))
             self._con.executemany(
                 "INSERT INTO facts VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE "
-                "SET start_date = excluded.start_date, row = excluded.row, writes = writes + 1",
+                "SET row = excluded.row, writes = writes + 1",
                 good,
             )
-            self._con.executemany("DELETE FROM facts WHERE measure_group = ? AND cell = ?", gone)
+            self._con.executemany("DELETE FROM facts WHERE measure_group = ? AND start_date = ? AND cell = ?", gone)
             receipt = secrets.token_hex(8)
             self._con.execute(
                 "INSERT INTO batches (receipt, measure_group, batch_id, rows, rejected) VALUES (?, ?, ?, ?, ?)",
@@ -165,9 +169,9 @@ class Store:
             parameters += [f'$."{column}"', *members]
         with self._lock:
             return self._con.execute(
-                "SELECT start_date, cell, row FROM facts WHERE measure_group = ? AND start_date >= ? "
-                f"AND start_date <= ? AND (start_date, cell) > (?, ?){conditions} ORDER BY start_date, cell LIMIT ?",
-                (measure_group, first, last, *after, *parameters, size),
+                "SELECT start_date, cell, row FROM facts WHERE measure_group = ? AND (start_date, cell) > (?, ?) "
+                f"AND start_date <= ?{conditions} ORDER BY start_date, cell LIMIT ?",
+                (measure_group, *max((first, ""), after), last, *parameters, size),
             ).fetchall()
 
     def measure_groups(self) -> list[str]:
@@ -208,16 +212,18 @@ class Store:
         with self._lock, self._con:
             self._con.execute("DELETE FROM tokens")
 
-    def set_run(self, run: str, pipeline: str, status: str) -> None:
+    def set_run(self, run: str, pipeline: str, status: str, message: str = "") -> None:
         """Keep how a pipeline run stands."""
         with self._lock, self._con:
-            self._con.execute("INSERT OR REPLACE INTO pipeline_runs VALUES (?, ?, ?)", (run, pipeline, status))
+            self._con.execute(
+                "INSERT OR REPLACE INTO pipeline_runs VALUES (?, ?, ?, ?)", (run, pipeline, status, message)
+            )
 
-    def run_status(self, run: str) -> str | None:
-        """How a pipeline run stands; None for one that is not known."""
+    def run_status(self, run: str) -> tuple[str, str] | None:
+        """How a pipeline run stands, with a message; None for one that is not known."""
         with self._lock:
-            found = self._con.execute("SELECT status FROM pipeline_runs WHERE run = ?", (run,)).fetchall()
-        return str(found[0][0]) if found else None
+            found = self._con.execute("SELECT status, message FROM pipeline_runs WHERE run = ?", (run,)).fetchall()
+        return (str(found[0][0]), str(found[0][1])) if found else None
 
 
 class Shape:

@@ -1,4 +1,4 @@
-"""Curated tables through landing zone and lake: what runs keep is what a rebuild makes, now and of every past moment."""
+"""Curated tables through landing zone and lake: what runs keep is what a rebuild makes, now and of any past moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real retailer's order lines: none is lost, none is guessed at, and it does not matter in how many runs they came."""
+"""The real retailer's order lines: none is lost, none is guessed at, however many runs they came in."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from o9_assets.assets.raw.uom_conversions import UOM_CONVERSIONS
 from o9_assets.dataset import Dataset
 from o9_assets.demand import history, order_lines
 from o9_assets.demand.datasets import DELETED_LINES, UNIT_FACTORS
-from o9_assets.demand.delivery import known_days
+from o9_assets.demand.delivery import Known, known_days
 from o9_assets.demand.parameters import parameters
 from o9_assets.demand.spine import calendar_tables
 from o9_assets.planning.calendar import Calendar
@@ -83,7 +83,7 @@ Row = dict[str, Any]
 class Paper:
     """Landed objects, what curated tables held after the last `refresh`, and what a full build makes of it all."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.given = parameters(settings)
         self.calendar = Calendar(settings.calendar)
@@ -92,6 +92,9 @@ class Paper:
         self.delivered: dict[str, list[date]] = {name: [] for name in FEEDS}
         self.items: list[Row] = []
         self.customers: dict[str, str] = {}
+        self.known: dict[str, Known] = {}
+        self.landed = 0
+        self.again: set[str] = set()
         self.seen = dict.fromkeys(FEEDS, 0)
         self.gone: dict[str, list[Row]] = {name: [] for name in FEEDS}
         self.con = duckdb.connect(config={"threads": 1})
@@ -103,14 +106,28 @@ class Paper:
     # What happens
 
     def land(
-        self, feed: str, rows: Sequence[Row], *, name: str = "", covers: date | None = None, at: datetime | None = None
+        self,
+        feed: str,
+        rows: Sequence[Row],
+        *,
+        name: str = "",
+        covers: date | None = None,
+        at: datetime | None = None,
+        again: bool = False,
     ) -> None:
-        """An object lands; one of the same name replaces the older one's rows."""
-        number = sum(len(v) for v in self.rows.values()) + len(self.current) + 1
+        """An object lands; one of the same name replaces the older one's rows. `again`: it is the same object, read
+        with other rules, so that it gives other rows."""
+        self.landed += 1
+        number = self.landed
         name = name or f"{feed}/{number}.csv"
         known_at = at or datetime(2025, 1, 1) + timedelta(minutes=number)
         identity = f"{name}#{number}"
-        if old := self.current.get((feed, name)):
+        old = self.current.get((feed, name))
+        if old and again:
+            identity = old
+            self.again.add(old)
+            self.rows[feed] = [r for r in self.rows[feed] if r["object_id"] != old]
+        elif old:
             self.gone[feed] += [r for r in self.rows[feed] if r["object_id"] == old]
             self.rows[feed] = [r for r in self.rows[feed] if r["object_id"] != old]
         self.current[(feed, name)] = identity
@@ -127,13 +144,13 @@ class Paper:
         """Order lines, deleted lines and demand history, made from everything."""
         self._inputs({})
         months = order_lines.build(self.con, self.given)
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW order_lines AS {_all(months, 'lines')}")
+        self._gather("order_lines", ORDER_LINES, months)
         lines = self._rows("order_lines", ORDER_LINES)
         deleted = self._rows("deleted_lines", DELETED_LINES)
         self.con.execute("CREATE OR REPLACE TEMP TABLE made_lines AS SELECT * FROM order_lines")
         self._calendar("made_lines")
         months = history.build(self.con, self.given)
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW demand_history AS {_all(months, 'history')}")
+        self._gather("demand_history", DEMAND_HISTORY, months)
         return lines, deleted, self._rows("demand_history", DEMAND_HISTORY)
 
     def refresh(self) -> tuple[order_lines.Merge, history.Refresh]:
@@ -148,17 +165,18 @@ class Paper:
         con.execute("CREATE OR REPLACE TABLE kept_deletions AS SELECT * FROM swap")
         con.execute("CREATE OR REPLACE TABLE kept_line_factors AS SELECT 'lines' AS used_by, * FROM unit_factors")
 
-        self._calendar("kept_lines")
+        self._calendar("kept_lines", self.known)
+        self.known = self._known()
         con.execute("CREATE OR REPLACE TEMP VIEW stored_history AS SELECT * FROM kept_history")
         con.execute("CREATE OR REPLACE TEMP VIEW stored_factors AS SELECT * FROM kept_history_factors")
         con.execute(
-            "CREATE OR REPLACE TEMP TABLE order_days AS SELECT unnest($1::DATE[]) AS date", [merged.demand_days]
+            "CREATE OR REPLACE TEMP TABLE other_days AS SELECT unnest($1::DATE[]) AS date", [merged.demand_days]
         )
         refreshed = history.refresh(con, self.given)
         self._keep("kept_history", DEMAND_HISTORY, refreshed.months)
         con.execute("CREATE OR REPLACE TABLE kept_history_factors AS SELECT 'history' AS used_by, * FROM unit_factors")
         self.seen = {name: max((r["_seq"] for r in rows), default=0) for name, rows in self.rows.items()}
-        self.gone = {name: [] for name in FEEDS}
+        self.gone, self.again = {name: [] for name in FEEDS}, set()
         return merged, refreshed
 
     def kept(self) -> tuple[list[Any], list[Any], list[Any]]:
@@ -191,6 +209,10 @@ class Paper:
             self._load(f"all_{short}", dataset, self.rows[feed])
             if feed == "erp_orders":
                 self._load("accepted_orders", dataset, new)
+                objects = sorted({r["object_id"] for r in new} | self.again)
+                con.execute(
+                    "CREATE OR REPLACE TABLE new_objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects]
+                )
                 self._load("replaced_orders", dataset, self.gone[feed] if seen else [])
             elif feed == "uom_conversions":
                 self._load("conversion_versions", dataset, self.rows[feed])
@@ -204,7 +226,7 @@ class Paper:
             [list(self.customers), list(self.customers.values())],
         )
 
-    def _calendar(self, lines: str) -> None:
+    def _calendar(self, lines: str, before: Mapping[str, Known] | None = None) -> None:
         con = self.con
         con.execute(f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM {lines}")
         [(first, last)] = con.execute(
@@ -212,21 +234,30 @@ class Paper:
                 SELECT demand_date AS d FROM lines UNION ALL SELECT ship_date FROM accepted_shipments
                 UNION ALL SELECT bucket_start FROM kept_history)"""
         ).fetchall()
-        orders = known_days(self.delivered["erp_orders"], self.settings.feeds["erp_orders"].delivery)
-        shipments = known_days(self.delivered["erp_shipments"], self.settings.feeds["erp_shipments"].delivery)
+        orders, shipments = self._known().values()
         days = [d for d in (first, last, orders.first, orders.last) if d] or [date(2025, 1, 1)]
-        calendar_tables(con, self.calendar, min(days), max(days), orders=orders, shipments=shipments)
+        befores = (
+            {}
+            if before is None
+            else {
+                f"{short}_before": before.get(
+                    f"erp_{short}", known_days([], self.settings.feeds[f"erp_{short}"].delivery)
+                )
+                for short in ("orders", "shipments")
+            }
+        )
+        calendar_tables(con, self.calendar, min(days), max(days), orders=orders, shipments=shipments, **befores)
+
+    def _known(self) -> dict[str, Known]:
+        return {
+            f: known_days(self.delivered[f], self.settings.feeds[f].delivery) for f in ("erp_orders", "erp_shipments")
+        }
 
     def _load(self, name: str, dataset: Dataset, rows: Sequence[Row]) -> None:
         columns = {c.name: [_typed(row.get(c.name), c.type) for row in rows] for c in dataset.columns}
         table = pa.table({c.name: pa.array(columns[c.name], c.arrow_type) for c in dataset.columns})
-        for kind in ("VIEW", "TABLE"):
-            if self.con.execute(
-                f"SELECT 1 FROM duckdb_{kind.lower()}s() WHERE {kind.lower()}_name = '{name}'"
-            ).fetchone():
-                self.con.execute(f"DROP {kind} {name}")
         self.con.register("given_rows", table)
-        self.con.execute(f"CREATE TABLE {name} AS SELECT * FROM given_rows")
+        self.con.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM given_rows")
         self.con.unregister("given_rows")
 
     def _keep(self, table: str, dataset: Dataset, months: Mapping[date, str]) -> None:
@@ -242,19 +273,17 @@ class Paper:
             con.execute(f"DELETE FROM {table} WHERE {partition} = $1", [month])
             con.execute(f"INSERT INTO {table} SELECT * FROM swap_{number}")
 
+    def _gather(self, name: str, dataset: Dataset, months: Mapping[date, str]) -> None:
+        self._load(name, dataset, [])
+        for sql in months.values():
+            self.con.execute(f"INSERT INTO {name} SELECT {_cast(dataset)} FROM ({sql})")
+
     def _rows(self, name: str, dataset: Dataset) -> list[Any]:
         return self.con.execute(f"SELECT {_cast(dataset)} FROM {name} ORDER BY ALL").fetchall()
 
 
 def _cast(dataset: Dataset) -> str:
     return dataset.select_list()
-
-
-def _all(months: Mapping[date, str], kept: str) -> str:
-    """The months' queries as one; of no month, nothing."""
-    return " UNION ALL BY NAME ".join(
-        [f"(SELECT * FROM kept_{kept} LIMIT 0)", *(f"({sql})" for sql in months.values())]
-    )
 
 
 def _typed(value: Any, kind: str) -> Any:

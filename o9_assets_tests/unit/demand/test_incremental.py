@@ -1,128 +1,150 @@
-"""What is merged run by run is what a full build makes of everything, whatever came in whatever order."""
+"""What is merged run by run is what a full build makes of everything, whatever came in whatever order.
+
+A history is drawn from a seed that hypothesis gives: a few runs with a dozen order changes each, over few keys, few
+moments and few weeks, so that versions tie, come late, twice and out of order, and series grow, shrink and vanish.
+"""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-DAY0 = date(2025, 1, 20)
-days = st.integers(0, 24).map(lambda n: DAY0 + timedelta(days=n))  # crosses a month's end within a week
-quantities = st.integers(-30, 60).map(lambda n: Decimal(n) / 4)
-KEYS = [(f"SO{o}", str(line)) for o in range(3) for line in (1, 2)]
+FIRST = date(2025, 1, 20)
+MORNING = datetime(2025, 1, 1)
 
 
-@st.composite
-def order(draw: st.DrawFn) -> dict[str, Any]:
-    order_id, order_line = draw(st.sampled_from(KEYS))
-    ordered = draw(days)
-    named = draw(st.one_of(st.none(), st.none(), st.sampled_from(KEYS)))
-    return {
-        "order_id": order_id,
-        "order_line": order_line,
-        "item_code": draw(st.sampled_from(["A", "B", "POSTAGE"])),
-        "location_code": draw(st.sampled_from(["L1", "L2"])),
-        "channel_code": draw(st.sampled_from([None, "WEB"])),
-        "order_date": ordered,
-        "requested_date": draw(st.one_of(st.none(), st.integers(0, 40).map(lambda n: ordered + timedelta(days=n)))),
-        "quantity": draw(quantities),
-        "uom_code": draw(st.sampled_from([None, "EA", "CASE", "PALLET", "?"])),
-        "unit_price": draw(st.one_of(st.none(), st.integers(1, 9).map(Decimal))),
-        "cancels_order_id": named[0] if named else None,
-        "cancels_order_line": named[1] if named else None,
-        "op": draw(st.sampled_from("IIUUD")),
-        # Few moments, so that versions tie and come late or twice.
-        "changed_at": datetime(2025, 1, 1) + timedelta(hours=draw(st.integers(0, 3))),
-        "change_seq": draw(st.integers(0, 1)),
-    }
+class Draw(random.Random):
+    """What can happen to a company."""
+
+    def day(self) -> date:
+        """A day of six weeks that are cut at a month's end."""
+        return FIRST + timedelta(days=self.randrange(42))
+
+    def item(self) -> str:
+        return self.choice(["A", "A", "A", "B", "POSTAGE"])
+
+    def place(self) -> str:
+        return self.choice(["L1", "L1", "L2"])
+
+    def key(self) -> tuple[str, str]:
+        return f"SO{self.randrange(8)}", self.choice("12")
+
+    def change(self) -> dict[str, Any]:
+        """How the source dates and orders a change, and whether it deletes."""
+        at = MORNING + timedelta(hours=self.randrange(6))
+        return {"op": self.choice("IIIUUD"), "changed_at": at, "change_seq": self.randrange(2)}
+
+    def quantity(self) -> Decimal:
+        return Decimal(self.randint(-40, 120)) / 4
+
+    def order(self) -> dict[str, Any]:
+        ordered, key = self.day(), self.key()
+        named = self.key() if self.random() < 0.15 else (None, None)
+        return {
+            "order_id": key[0],
+            "order_line": key[1],
+            "item_code": self.item(),
+            "location_code": self.place(),
+            "channel_code": self.choice([None, None, "WEB"]),
+            "order_date": ordered,
+            "requested_date": self.choice([None, ordered + timedelta(days=self.randrange(20))]),
+            "quantity": self.quantity(),
+            "uom_code": self.choice([None, "EA", "CASE", "CASE", "PALLET", "?"]),
+            "unit_price": self.choice([None, Decimal(3)]),
+            "cancels_order_id": named[0],
+            "cancels_order_line": named[1],
+            **self.change(),
+        }
+
+    def shipment(self) -> dict[str, Any]:
+        return {
+            "shipment_id": f"D{self.randrange(4)}",
+            "shipment_line": "1",
+            "item_code": self.choice("ABC"),
+            "location_code": self.place(),
+            "channel_code": None,
+            "ship_date": self.day(),
+            "quantity": self.quantity(),
+            "uom_code": self.choice([None, "CASE"]),
+            **self.change(),
+        }
+
+    def stock(self) -> dict[str, Any]:
+        where = {"item_code": self.item(), "location_code": self.place(), "snapshot_date": self.day()}
+        return {**where, "on_hand_quantity": Decimal(self.randint(-1, 1))}
+
+    def promotion(self) -> dict[str, Any]:
+        days = sorted((self.day(), self.day()))
+        where = {"item_code": self.item(), "location_code": self.choice(["*", "L1"])}
+        return {"promotion_id": self.choice("PQ"), **where, "start_date": days[0], "end_date": days[1], **self.change()}
+
+    def conversion(self) -> dict[str, Any]:
+        since = self.choice([date(2020, 1, 1), FIRST, FIRST + timedelta(days=15)])
+        unit = {"item_code": self.choice(["*", "A"]), "uom_code": self.choice(["CASE", "PALLET", "EA"])}
+        return {**unit, "valid_from_date": since, "factor": self.choice([0, 6, 12, "0.333333"]), **self.change()}
+
+    def items(self) -> list[dict[str, Any]]:
+        dates = {
+            "listed_from_date": self.choice([None, self.day()]),
+            "delisted_from_date": self.choice([None, self.day()]),
+        }
+        return [{"item_code": "A", "base_uom_code": self.choice([None, "EA", "CASE"]), **dates}]
+
+    def run_of(self, paper: Any) -> None:
+        """What lands before a run."""
+        for feed, make, most, chance in (
+            ("erp_orders", self.order, 12, 0.9),
+            ("erp_shipments", self.shipment, 4, 0.4),
+            ("inventory", self.stock, 6, 0.3),
+            ("promotions", self.promotion, 2, 0.3),
+            ("uom_conversions", self.conversion, 2, 0.3),
+        ):
+            if self.random() < chance:
+                rows = [make() for _ in range(self.randint(0, most))]
+                # A name that came before: the new content replaces the old, or is the old object read again.
+                name = f"{feed}/again.csv" if self.random() < 0.3 else ""
+                again = feed == "erp_orders" and self.random() < 0.5
+                covers = self.day() if feed.startswith("erp") and self.random() < 0.7 else None
+                paper.land(feed, rows, name=name, covers=covers, again=again)
+        if self.random() < 0.3:
+            paper.items = self.items()
 
 
-@st.composite
-def shipment(draw: st.DrawFn) -> dict[str, Any]:
-    return {
-        "shipment_id": draw(st.sampled_from(["D1", "D2", "D3"])),
-        "shipment_line": "1",
-        "item_code": draw(st.sampled_from(["A", "B", "C"])),
-        "location_code": draw(st.sampled_from(["L1", "L2"])),
-        "channel_code": draw(st.sampled_from([None, "WEB"])),
-        "ship_date": draw(days),
-        "quantity": draw(quantities),
-        "uom_code": draw(st.sampled_from([None, "CASE"])),
-        "op": draw(st.sampled_from("IUD")),
-        "changed_at": datetime(2025, 1, 1) + timedelta(hours=draw(st.integers(0, 2))),
-    }
-
-
-stock = st.fixed_dictionaries(
-    {
-        "item_code": st.sampled_from(["A", "B"]),
-        "location_code": st.sampled_from(["L1", "L2"]),
-        "snapshot_date": days,
-        "on_hand_quantity": st.integers(-1, 2).map(Decimal),
-    }
-)
-promotion = st.fixed_dictionaries(
-    {
-        "promotion_id": st.sampled_from(["P1", "P2"]),
-        "item_code": st.sampled_from(["A", "B"]),
-        "location_code": st.sampled_from(["*", "L1"]),
-        "start_date": days,
-        "end_date": days,
-        "op": st.sampled_from("IUD"),
-    }
-)
-conversion = st.fixed_dictionaries(
-    {
-        "item_code": st.sampled_from(["*", "A"]),
-        "uom_code": st.sampled_from(["CASE", "PALLET", "EA"]),
-        "valid_from_date": st.sampled_from([date(2020, 1, 1), DAY0, DAY0 + timedelta(days=10)]),
-        "factor": st.sampled_from([0, 6, 12, Decimal("0.333333")]),
-        "op": st.sampled_from("IIUD"),
-    }
-)
-item = st.fixed_dictionaries(
-    {
-        "item_code": st.sampled_from(["A", "B"]),
-        "base_uom_code": st.sampled_from([None, "EA", "CASE"]),
-        "listed_from_date": st.one_of(st.none(), days),
-        "delisted_from_date": st.one_of(st.none(), days),
-    }
-)
-landing = st.fixed_dictionaries(
-    {
-        "erp_orders": st.lists(order(), max_size=5),
-        "erp_shipments": st.lists(shipment(), max_size=2),
-        "inventory": st.lists(stock, max_size=3),
-        "promotions": st.lists(promotion, max_size=1),
-        "uom_conversions": st.lists(conversion, max_size=2),
-        "items": st.lists(item, max_size=2, unique_by=lambda i: i["item_code"]),
-        "covers": st.one_of(st.none(), days),
-        # A name that came before: its new content replaces the old.
-        "name": st.sampled_from(["", "", "again.csv"]),
-    }
-)
-
-
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(batches=st.lists(landing, min_size=1, max_size=4), known=st.sampled_from(["keep", "set_aside"]))
-def test_merging_batches_gives_what_a_full_build_gives(
-    new_paper: Callable[..., Any], batches: list[dict[str, Any]], known: str
-) -> None:
-    paper = new_paper({"demand": {"unknown_item": known}})
-    for batch in batches:
-        for feed in ("erp_orders", "erp_shipments", "inventory", "promotions", "uom_conversions"):
-            if batch[feed] or (feed in ("erp_orders", "erp_shipments") and batch["covers"]):
-                paper.land(feed, batch[feed], name=batch["name"] and f"{feed}/{batch['name']}", covers=batch["covers"])
-        if batch["items"]:
-            paper.items = batch["items"]
+def merged_is_built(new_paper: Callable[..., Any], seed: int) -> None:
+    """Run after run, compare with a full build; a further run finds nothing to do."""
+    draw = Draw(seed)
+    paper = new_paper({"demand": {"unknown_item": draw.choice(["keep", "set_aside"])}})
+    for _ in range(draw.randint(2, 6)):
+        draw.run_of(paper)
         paper.refresh()
         kept = paper.kept()
-        assert kept == paper.build()
-        _, refreshed = paper.refresh()
-        assert refreshed.buckets == []
-        assert paper.kept() == kept
+        for name, merged, whole in zip(("lines", "deleted", "history"), kept, paper.build(), strict=True):
+            assert (name, merged) == (name, whole)
+    again, refreshed = paper.refresh()
+    assert (again.months, again.demand_days, refreshed.buckets) == ({}, [], [])
+    assert paper.kept() == kept
     paper.con.close()
+
+
+seeds = st.integers(0, 10**9)
+UNHURRIED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=8, **UNHURRIED)
+@given(seed=seeds)
+def test_merging_run_by_run_gives_what_a_full_build_gives(new_paper: Callable[..., Any], seed: int) -> None:
+    merged_is_built(new_paper, seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, **UNHURRIED)
+@given(seed=seeds)
+def test_merging_run_by_run_gives_it_for_many_histories(new_paper: Callable[..., Any], seed: int) -> None:
+    merged_is_built(new_paper, seed)

@@ -21,7 +21,8 @@ def test_every_built_in_profile_is_good_and_says_that_nobody_confirmed_it(name: 
 def test_a_profile_of_ones_own_says_only_what_differs(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(
-        "based_on: platform\nname: own\ntenant: acme\nretry: {patience_seconds: 5}\npaths: {members: '/m/{dimension}'}\n"
+        "based_on: platform\nname: own\ntenant: acme\nretry: {patience_seconds: 5}\n"
+        "paths: {members: '/m/{dimension}'}\n"
     )
     profile = load_profile(str(path))
     assert (profile.tenant, profile.retry.patience_seconds, profile.paths.members) == ("acme", 5, "/m/{dimension}")

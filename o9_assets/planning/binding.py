@@ -1,0 +1,109 @@
+"""Whether what the settings say holds together: each feed with the dataset that takes it, and section with section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+
+from o9_assets.dataset import Column, Dataset
+from o9_assets.planning.conditions import columns_of, type_problem
+from o9_assets.planning.feeds import ColumnMapping, Feed
+from o9_assets.planning.model import suggest
+from o9_assets.planning.sections import Root
+
+__all__ = ["Found", "contradictions", "feed_problems"]
+
+Found = Iterator[tuple[tuple[str | int, ...], str]]
+"""Pairs of key and message."""
+
+PLATFORM = ("known_at", "object_id", "object_name", "line")
+FILLED = ("op", "changed_at", "change_seq")
+OPERATIONS = ("I", "U", "D")
+
+
+def feed_problems(feed: Feed, dataset: Dataset) -> Found:
+    """What is wrong with a feed for the dataset that takes it; keys begin below the feed."""
+    known = dataset.column_names
+    for name, mapping in feed.columns.items():
+        if name not in known:
+            free = [column for column in known if column not in feed.columns and column not in PLATFORM]
+            yield ("columns", name), f"{dataset.name} has no column {name!r}{suggest(name, free or known)}"
+        elif name in PLATFORM:
+            yield ("columns", name), "is the platform's own and cannot be mapped"
+        else:
+            yield from _mapping_problems(dataset.column(name), mapping, feed)
+    for column in dataset.columns:
+        if column.required and column.name not in (*feed.columns, *PLATFORM, *FILLED):
+            yield ("columns",), f"{dataset.name} needs the column {column.name!r} ({column.description})"
+    if feed.kinds and "order_line" not in dataset.key:
+        yield ("kinds",), f"are for order lines; {dataset.name} has none"
+    for group, key in (("rules", "must"), ("kinds", "when")):
+        for index, entry in enumerate(getattr(feed, group)):
+            for problem in _condition_problems(getattr(entry, key), feed, dataset):
+                yield (group, index, key), problem
+
+
+def _mapping_problems(column: Column, mapping: ColumnMapping, feed: Feed) -> Found:
+    at = ("columns", column.name)
+    if mapping.format is not None and column.type not in ("date", "timestamp"):
+        yield (*at, "format"), f"is for days and moments; {column.name} is {column.type}"
+    if mapping.position_within is not None and column.type not in ("string", "int64", "int32"):
+        yield (*at, "position_within"), f"gives a number; {column.name} is {column.type}"
+    if column.required and column.name not in FILLED and mapping.source in feed.optional and mapping.default is None:
+        yield (*at,), f"is required, so {mapping.source!r} cannot be optional unless there is a default"
+    for key in ("value", "default"):
+        text = getattr(mapping, key)
+        if text is not None and not _is_value(text, column, feed):
+            yield (*at, key), f"{text!r} is no value of {column.name}, which is {_allowed(column)}"
+    for source, text in (mapping.values or {}).items():
+        if not _is_value(text, column, feed):
+            yield (*at, "values", source), f"{text!r} is no value of {column.name}, which is {_allowed(column)}"
+
+
+def _is_value(text: str, column: Column, feed: Feed) -> bool:
+    if column.name == "op":
+        return text in OPERATIONS
+    if not column.type.startswith(("decimal", "int", "double")):
+        return True
+    try:
+        number = Decimal(text.replace(feed.format.thousands or "\0", "").replace(feed.format.decimal, "."))
+    except InvalidOperation:
+        return False
+    return not column.type.startswith("int") or number == number.to_integral_value()
+
+
+def _allowed(column: Column) -> str:
+    return ", ".join(OPERATIONS) if column.name == "op" else column.type
+
+
+def _condition_problems(condition: str, feed: Feed, dataset: Dataset) -> Iterator[str]:
+    mapped = [name for name in dataset.column_names if name in feed.columns]
+    wrong = False
+    for used in sorted(columns_of(condition) - set(mapped)):
+        wrong = True
+        if used in PLATFORM or used not in dataset.column_names:
+            yield f"{dataset.name} has no column {used!r} that a row brings{suggest(used, mapped)}"
+        else:
+            yield f"{used!r} is mapped from nothing, so that it is always empty"
+    if not wrong and (problem := type_problem(condition, {n: dataset.column(n).duckdb_type for n in mapped})):
+        yield problem
+
+
+def contradictions(settings: Root) -> Found:
+    """Where one section of the settings says what another makes impossible."""
+    orders, grain, o9 = settings.feeds["erp_orders"].columns, settings.grain, settings.o9
+    for key in ("location", "channel", "demand_date"):
+        column = getattr(grain, key)
+        if column is not None and column not in orders:
+            yield ("grain", key), f"feeds.erp_orders maps no column {column!r}"
+    if settings.units.missing_uom is None and "uom_code" not in orders:
+        yield ("units", "missing_uom"), "is needed, for feeds.erp_orders maps no uom_code: no line would count"
+    if grain.channel is not None and "channel" not in o9.columns:
+        yield ("o9", "columns"), "needs channel, for demand history has it: two channels would be one cell in o9"
+    if grain.channel is None and "channel" in settings.forecast.grain:
+        index = settings.forecast.grain.index("channel")
+        yield ("forecast", "grain", index), "grain.channel is left out, so that there is one channel, ALL"
+    if "shipments_quantity" in o9.measures and "erp_shipments" not in settings.feeds:
+        yield ("o9", "measures", "shipments_quantity"), "there is no feed erp_shipments that would fill it"
+    if "orders_value" in o9.measures and "unit_price" not in orders:
+        yield ("o9", "measures", "orders_value"), "feeds.erp_orders maps no unit_price that would give it"

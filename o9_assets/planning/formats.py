@@ -1,0 +1,90 @@
+"""How an object of a feed is written: file type, encoding, signs, and the formats of days and moments."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from o9_assets.planning.model import Model, Wrong, suggest
+
+__all__ = ["Format", "TimeFormat"]
+
+_SIGNS = frozenset("aAbBdHIjmMpSfgnyYzZ%")
+_USUAL = (
+    *(("YYYY", "%Y"), ("yyyy", "%Y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"), ("dd", "%d")),
+    *(("HH24", "%H"), ("HH", "%H"), ("hh", "%H"), ("mi", "%M"), ("MI", "%M"), ("mm", "%M"), ("SS", "%S"), ("ss", "%S")),
+    *(("YY", "%y"), ("yy", "%y")),
+)
+_ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "cp850", "iso8859-15")
+
+
+def _time_format(value: str) -> str:
+    """A strptime format that says which day is meant."""
+    signs = set(re.findall(r"%-?(.?)", value))
+    if not signs:
+        meant = value
+        for letters, sign in _USUAL:
+            meant = meant.replace(letters, sign)
+        raise ValueError(f"{value!r} is no strptime format" + (f"; did you mean {meant!r}?" if "%" in meant else ""))
+    if unknown := signs - _SIGNS:
+        raise ValueError(f"%{min(unknown)} is no sign of strptime; usual are %Y %m %d %H %M %S")
+    if not (signs & {"Y", "y"} and ((signs & {"m", "b", "B"} and "d" in signs) or "j" in signs)):
+        raise ValueError(f"{value!r} names no day: it needs a year, a month and a day, such as %Y-%m-%d")
+    return value
+
+
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
+
+
+class Format(Model):
+    """How an object of the feed is written."""
+
+    type: Literal["csv", "parquet", "jsonl"] = Field(description="csv, parquet, or jsonl (a JSON object a line)")
+    delimiter: str = Field(",", min_length=1, max_length=4, description="What parts the fields of a CSV record")
+    quote: str = Field('"', max_length=1, description="What quotes a CSV field; empty for nothing")
+    encoding: str = Field("utf-8", description="utf-8, utf-16, latin-1, cp1252 or any other that Python knows")
+    decimal: Literal[".", ","] = Field(".", description="Decimal sign of numbers")
+    thousands: Literal["", ".", ",", " ", "'"] = Field("", description="Sign between thousands, where one is written")
+    compression: Literal["none", "gzip", "auto"] = Field("auto", description="auto looks at the first bytes")
+    timestamp: TimeFormat = Field(
+        "%Y-%m-%d %H:%M:%S", description="strptime format of moments, in local time unless it has %z"
+    )
+    date: TimeFormat = Field("%Y-%m-%d", description="strptime format of days")
+    nulls: tuple[str, ...] = Field(("",), description="Texts that mean no value")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            found = codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError(
+                f"{value!r} is no encoding; {', '.join(_ENCODINGS)} are usual{suggest(value, _ENCODINGS)}"
+            ) from error
+        if not found._is_text_encoding:
+            raise ValueError(f"{value!r} is no encoding of text; {', '.join(_ENCODINGS)} are usual")
+        return found.name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter(cls, value: str) -> str:
+        if re.search(r"[\w\r\n]", value):
+            raise ValueError(f'{value!r} is no delimiter, such as ";" or "|"; a tab is written "\\t" in double quotes')
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Format:
+        means_nothing = {"csv": (), "jsonl": ("delimiter", "quote")}.get(
+            self.type, ("delimiter", "quote", "encoding", "compression")
+        )
+        found = [((name,), f"means nothing for {self.type}") for name in means_nothing if name in self.model_fields_set]
+        if self.type == "csv" and self.quote and self.quote in self.delimiter:
+            found.append((("quote",), f"{self.quote!r} is the delimiter as well"))
+        if self.thousands == self.decimal:
+            found.append((("thousands",), f"{self.thousands!r} is the decimal sign as well"))
+        if found:
+            raise Wrong(*found)
+        return self
