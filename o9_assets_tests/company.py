@@ -40,7 +40,10 @@ feeds:
     rules: [{name: quantity_out_of_range, must: "abs(quantity) <= 1000000"}]
 o9:
   columns:
-    {item: "Item.[Item]", location: "Location.[Location]", time: "Time.[Partial Week]", version: "Version.[Version Name]"}
+    item: "Item.[Item]"
+    location: "Location.[Location]"
+    time: "Time.[Partial Week]"
+    version: "Version.[Version Name]"
   measures: {orders_quantity: Orders, returns_quantity: Returns}
 forecast: {grain: [item, location], horizon_weeks: 4, season_weeks: 52}
 """
