@@ -23,6 +23,9 @@ RUNTIME = [
     "mlforecast>=1.1,<2",
     "lightgbm>=4.7,<5",
     "matplotlib>=3.9,<4",
+    "confluent-kafka>=2.16,<3",
+    "aws-msk-iam-sasl-signer-python>=1.0.2,<2",  # tokens for MSK's IAM authentication
+    "aws-kinesis-agg>=1.2.3,<2",  # takes apart records that the Kinesis Producer Library aggregated
 ]
 DEV = [
     "setuptools>=77",  # builds the editable install without fetching anything unpinned
@@ -33,8 +36,10 @@ DEV = [
     "mypy",
     "types-PyYAML",
     "pandas-stubs<3",
-    "boto3-stubs[s3,glue,sns]",
-    "moto[server,s3,glue,sns]>=5.2,<6",
+    "boto3-stubs[appflow,dataexchange,datasync,dms,events,firehose,glue,iam,iot,iot-data,kafka,kinesis,lambda,s3,secretsmanager,sns,sqs,sts]",
+    "moto[server,s3,glue,sns,sqs,iam,events,dms,iotdata,secretsmanager,datasync]>=5.2,<6",
+    "amqtt>=0.11,<1",  # MQTT broker and client of the offline twin
+    "psycopg[binary]>=3.3,<4",  # the database that the offline twin's DMS reads
     "playwright",
     "pyspark>=4.3,<4.4",
     "schemathesis>=4.32,<5",
