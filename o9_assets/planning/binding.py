@@ -107,3 +107,11 @@ def contradictions(settings: Root) -> Found:
         yield ("o9", "measures", "shipments_quantity"), "there is no feed erp_shipments that would fill it"
     if "orders_value" in o9.measures and "unit_price" not in orders:
         yield ("o9", "measures", "orders_value"), "feeds.erp_orders maps no unit_price that would give it"
+    for name, transfer in settings.transfers.items():
+        for index, feed in enumerate(transfer.feeds):
+            if feed not in settings.feeds:
+                message = f"there is no feed {feed!r}{suggest(feed, settings.feeds)}"
+                yield ("transfers", name, "feeds", index), message
+            elif not settings.feeds[feed].prefix.startswith(transfer.lands):
+                message = f"the path of {feed}, {settings.feeds[feed].path!r}, is not below {transfer.lands!r}"
+                yield ("transfers", name, "feeds", index), message

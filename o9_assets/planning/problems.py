@@ -25,13 +25,16 @@ def problems_of(error: ValidationError, root: type[BaseModel], lines: Lines) -> 
 def _problems(one: dict[str, Any], root: type[BaseModel], lines: Lines) -> Iterator[Problem]:
     # pydantic puts the names of validators and "[key]" into the path; they are no keys of the file.
     key = tuple(part for part in one["loc"] if not (isinstance(part, str) and re.search(r"^\[key\]$|\(|\[.*,", part)))
+    path, key = key, _without_tags(key, root)
+    if one["type"].startswith("union_tag"):
+        path = key = (*key, one["ctx"]["discriminator"].strip("'"))
     cause = one.get("ctx", {}).get("error")
     if isinstance(cause, Wrong):
         for below, message in cause.found:
             whole = (*key, *below)
             yield Problem(".".join(map(str, whole)), lines.of(whole), message)
         return
-    yield Problem(".".join(map(str, key)), lines.of(key), _message(one, key, root))
+    yield Problem(".".join(map(str, key)), lines.of(key), _message(one, path, root))
 
 
 def _message(one: dict[str, Any], key: Key, root: type[BaseModel]) -> str:
@@ -44,7 +47,11 @@ def _message(one: dict[str, Any], key: Key, root: type[BaseModel]) -> str:
         model = _model_at(key[:-1], root)
         known = [f.alias or name for name, f in model.model_fields.items()] if model else []
         return f"there is no such key{suggest(str(key[-1]), known)}" + (f" ({', '.join(known)})" if known else "")
-    if kind == "missing":
+    if kind == "union_tag_invalid":
+        found, expected = one["ctx"]["tag"], one["ctx"]["expected_tags"]
+        near = suggest(found, re.findall(r"'([^']*)'", expected))
+        return f"{found!r} is none of {expected}{near}"
+    if kind in ("missing", "union_tag_not_found"):
         return f"is missing{meant}"
     if found is None:
         return f"is empty: give it a value, or leave the key out{meant}"
@@ -71,18 +78,44 @@ def _as_written(found: Any) -> str:
 
 
 def _model_at(key: Key, root: type[BaseModel]) -> type[BaseModel] | None:
-    """The model that holds the keys below `key`."""
+    """The model that holds the keys below `key`, which may hold the tags of unions."""
     model: Any = root
     for part in key:
-        if _is_model(model):
-            field = _field(model, part)
-            model = None if field is None else field.annotation
-        elif args := get_args(model):
-            # an entry of a list or of a mapping of names
-            model = args[-1] if args[-1] is not Ellipsis else args[0]
-        # A model that may be left out is Model | None.
-        model = next((arg for arg in get_args(model) if _is_model(arg)), model) if _is_optional(model) else model
+        model = _step(model, part)
     return model if _is_model(model) else None
+
+
+def _step(model: Any, part: str | int) -> Any:
+    """What stands at `part` of a model, of a mapping of names, of a list, or of a union of tagged models."""
+    if _is_model(model):
+        field = _field(model, part)
+        model = None if field is None else field.annotation
+    elif tags := _tags(model):
+        model = tags.get(str(part))
+    elif args := get_args(model):
+        model = args[-1] if args[-1] is not Ellipsis else args[0]
+    # A model that may be left out is Model | None.
+    return next((arg for arg in get_args(model) if _is_model(arg)), model) if _is_optional(model) else model
+
+
+def _tags(model: Any) -> dict[str, Any]:
+    """The models of a tagged union by their tags; empty for anything else."""
+    for field in getattr(model, "__metadata__", ()):
+        if discriminator := getattr(field, "discriminator", None):
+            among = get_args(get_args(model)[0])
+            return {tag: one for one in among for tag in get_args(one.model_fields[discriminator].annotation)}
+    return {}
+
+
+def _without_tags(key: Key, root: type[BaseModel]) -> Key:
+    """The key as the file has it: pydantic puts the tag of a union into it."""
+    model: Any = root
+    kept: list[str | int] = []
+    for part in key:
+        if part not in _tags(model):
+            kept.append(part)
+        model = _step(model, part)
+    return tuple(kept)
 
 
 def _is_model(model: Any) -> bool:
