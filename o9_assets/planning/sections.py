@@ -149,7 +149,7 @@ class Forecast(Model):
     """Forecasting: grain, horizon, and how methods are compared."""
 
     grain: tuple[Literal["item", "location", "channel"], ...] = Field(
-        ("item", "location"), min_length=1, description="What a series is: any of item, location, channel"
+        ("item", "location"), min_length=1, description="What a series is: item, and location and channel where wanted"
     )
     horizon_weeks: int = Field(13, ge=1, le=104, description="Weeks ahead")
     origins: int = Field(4, ge=4, le=26, description="Rolling origins of the backtest")
@@ -162,6 +162,8 @@ class Forecast(Model):
     def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
             raise ValueError("names a column twice")
+        if "item" not in value:
+            raise ValueError(f"needs item: a forecast is of items; found {list(value)}")
         return value
 
 

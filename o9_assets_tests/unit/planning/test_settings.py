@@ -109,6 +109,11 @@ def test_the_settings_that_are_shipped_can_be_used(name: str) -> None:
         ("abc: [0.8, 0.95]", "abc: [80, 95]", "demand.segments.abc: are shares of the whole, at most 1"),
         ("min_weeks: 8", "min_weeks: 60", "demand.segments.min_weeks: is more than window_weeks, 52"),
         ("grain: [item, location, channel]", "grain: [item, item]", "forecast.grain: names a column twice"),
+        (
+            "grain: [item, location, channel]",
+            "grain: [location]",
+            "forecast.grain: needs item: a forecast is of items; found",
+        ),
         ("horizon_weeks: 13", "horizon_weeks: 0", "forecast.horizon_weeks: input should be greater than or equal to 1"),
         ("origins: 4", "origins: 3", "greater than or equal to 4; found 3 (Rolling origins of the backtest)"),
         ("origins: 4", "origins: four", "valid integer, unable to parse string as an integer; found 'four'"),
