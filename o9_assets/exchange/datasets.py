@@ -2,7 +2,7 @@
 
 from o9_assets.dataset import Column, Dataset
 
-__all__ = ["CORRECTIONS", "DEMAND_EXPORT", "KEY", "LEDGER", "MEASURES", "PLANNED", "REJECTED"]
+__all__ = ["CORRECTIONS", "DEMAND_EXPORT", "HELD", "KEY", "LEDGER", "MEASURES", "PLANNED", "REJECTED"]
 
 MEASURES = ("orders_quantity", "returns_quantity", "shipments_quantity", "orders_value")
 KEY = ("bucket_start", "item_code", "location_code", "channel_code")
@@ -83,4 +83,18 @@ CORRECTIONS = Dataset(
     "One row per published cell that a delivery replaced or retracted, as it was and as it became.",
     (*CELL, *BEFORE, CHANGE, DELIVERY, Column("corrected_at", "timestamp", "When it was planned (UTC)", True)),
     key=("delivery_id", *KEY),
+)
+
+HELD = Dataset(
+    "o9.held_corrections",
+    "One row per correction of published history that waits for a person's approval: as o9 holds it, and as it would "
+    "become. Only where the settings say `o9.corrections: hold`.",
+    (
+        *CELL,
+        *BEFORE,
+        CHANGE,
+        Column("difference_id", "string", "What is approved: a hash of all that is held", True),
+        Column("held_at", "timestamp", "When it was found (UTC)", True),
+    ),
+    key=KEY,
 )

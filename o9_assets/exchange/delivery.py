@@ -25,7 +25,7 @@ from o9_assets.exchange.lease import Busy, Lease
 from o9_assets.exchange.members import create_members
 from o9_assets.exchange.plan import Plan, pending, plan, target
 from o9_assets.exchange.refusals import keep_refused
-from o9_assets.exchange.report import Delivery, DeliveryReport
+from o9_assets.exchange.report import Asked, Delivery, DeliveryReport
 from o9_assets.exchange.sending import Sender, Settled
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.engine import Engine
@@ -35,7 +35,7 @@ from o9_assets.resources.o9 import O9Client
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["DeliveryReport", "deliver"]
+__all__ = ["Asked", "DeliveryReport", "deliver"]
 
 ROWS_TOGETHER = 100_000
 """Rows whose requests are made, sent and receipted together; memory grows with it and not with the delivery."""
@@ -50,17 +50,19 @@ def deliver(
     engine: Engine,
     client: O9Client,
     now: datetime,
-    retry_refused: bool = False,
+    asked: Asked | None = None,
     sleep: Callable[[float], None] = time.sleep,
     progress: Callable[[str], None] = lambda text: None,
 ) -> DeliveryReport:
     """End a delivery that is under way, then send what changed in `history` since. A second call sends nothing.
 
-    Raises Busy where another export does not end in time, CommitConflict where one was quicker, and o9's errors: what
-    was confirmed until then is in the ledger, and the next call goes on from there.
+    With `asked.dry_run` nothing is sent or written: the report says what would be. Raises Busy where another export
+    does not end in time, CommitConflict where one was quicker, NotApproved for an approval of another difference, and
+    o9's errors: what was confirmed until then is in the ledger, and the next call goes on from there.
     """
+    asked = asked or Asked()
     delivery = Delivery(settings, lake, engine, client, now, sleep, progress, DeliveryReport(), Lease.new())
-    interrupted = _wait(delivery)
+    interrupted = None if asked.dry_run else _wait(delivery)
     if interrupted is not None and interrupted.target == target(settings, client):
         progress(f"delivery {interrupted.delivery_id[:12]} was interrupted and is ended first")
         delivery.report.resumed = True
@@ -69,16 +71,7 @@ def deliver(
             lake.view(con, "planned", PLANNED)
             _complete(con, delivery, interrupted, look_first=True)
     with engine.connect() as con:
-        made = plan(
-            con,
-            settings,
-            history,
-            lake=lake,
-            client=client,
-            now=now,
-            lease=delivery.lease,
-            retry_refused=retry_refused,
-        )
+        made = plan(con, delivery, history, asked)
         if made is not None:
             with _releasing(delivery):
                 _complete(con, delivery, made, look_first=False)

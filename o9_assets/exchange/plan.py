@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from o9_assets.dataset import Dataset
+from o9_assets.exchange.corrections import difference, hold, keep_held
 from o9_assets.exchange.datasets import DEMAND_EXPORT, KEY, MEASURES, PLANNED, REJECTED
-from o9_assets.exchange.lease import Lease
 from o9_assets.exchange.refusals import standing
+from o9_assets.exchange.report import Asked, Delivery
 from o9_assets.planning.calendar import Calendar
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.lake import Lake, everything, isin
@@ -88,21 +89,13 @@ def compared_months(marks: Mapping[str, str], goal: str) -> dict[str, str] | Non
     return dict(json.loads(marks.get("months", "{}")))
 
 
-def plan(
-    con: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    history: Dataset,
-    *,
-    lake: Lake,
-    client: O9Client,
-    now: datetime,
-    lease: Lease,
-    retry_refused: bool,
-) -> Plan | None:
-    """Plan what differs, and register it on the connection as `planned`; None where nothing does.
+def plan(con: duckdb.DuckDBPyConnection, delivery: Delivery, history: Dataset, asked: Asked) -> Plan | None:
+    """Plan what differs, and register it on the connection as `planned`; None where nothing is to be sent.
 
-    Raises CommitConflict where another export planned meanwhile.
+    A correction of what o9 holds is shown first (progress, report.difference), and held where the settings say so.
+    Raises CommitConflict where another export planned meanwhile, NotApproved for another difference than approved.
     """
+    settings, lake, client, now = delivery.settings, delivery.lake, delivery.client, delivery.now
     goal, marks = target(settings, client), lake.marks(DEMAND_EXPORT)
     base, books_base = lake.snapshot_id(PLANNED), lake.snapshot_id(DEMAND_EXPORT)
     snapshot, months = lake.fingerprints(history)
@@ -110,32 +103,60 @@ def plan(
     before = compared or {}
     changed = {month for month in {*months, *before} if months.get(month) != before.get(month)}
     if compared is not None:
-        changed |= standing(con, lake, client, retry_refused)
+        changed |= standing(con, lake, client, asked.retry_refused)
     else:
         lake.view(con, "refused", REJECTED, where=isin("delivery_id", []))
     if not changed:
+        if not asked.dry_run:
+            keep_held(con, lake, None, now)
         return None
     days = [date.fromisoformat(month) for month in changed]
     lake.view(con, "demand_history", history, where=isin("month_start", days), snapshot_id=snapshot)
     known = isin("month_start", days if compared is not None else [])
     lake.view(con, "books", DEMAND_EXPORT, where=known, snapshot_id=books_base)
     count = _diff(con, settings, client.profile.batch_size)
+    held = _judge_corrections(con, delivery, asked) if count else set()
+    if held:
+        [(count,)] = con.execute("SELECT count(*) FROM changes").fetchall()
+    if asked.dry_run:
+        if count:
+            [(delivery.report.new,)] = con.execute("SELECT count(*) FROM changes WHERE change = 'new'").fetchall()
+        return None
+    keep_held(con, lake, delivery.report.difference if held else None, now)
+    # No fingerprint: these months are looked at again until their corrections are approved or gone.
+    months |= dict.fromkeys((month.isoformat() for month in held), "held")
     if not count:
-        # Nothing to send; the next run need not look at these months again.
+        # Nothing to send; the next run need not look at the other months again.
         told = {"months": json.dumps(months, separators=(",", ":")), "target": goal}
-        lake.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks=told)
+        if any(marks.get(name) != mark for name, mark in told.items()):
+            lake.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks=told)
         return None
     # What is planned differs from the books, so the books' snapshot and the cells' months make it one of a kind.
-    seed = json.dumps([goal, books_base, sorted(months.items()), now.isoformat(), lease.holder])
+    seed = json.dumps([goal, books_base, sorted(months.items()), now.isoformat(), delivery.lease.holder])
     made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, goal, months, compared is None)
     columns = ", ".join(c if c != "delivery_id" else f"'{made.delivery_id}' AS {c}" for c in PLANNED.column_names)
     # In the order in which they were made: a group of chunks is then read from few row groups.
     rows = con.sql(f"SELECT {columns} FROM changes")
-    lake.overwrite(PLANNED, rows, everything(), marks={**made.marks(), "lease": lease.mark()}, based_on=base)
+    lake.overwrite(PLANNED, rows, everything(), marks={**made.marks(), "lease": delivery.lease.mark()}, based_on=base)
     # From here on they are read from where they are kept; the memory is needed for sending.
     con.execute("DROP TABLE changes").fetchall()
     lake.view(con, "planned", PLANNED)
     return made
+
+
+def _judge_corrections(con: duckdb.DuckDBPyConnection, delivery: Delivery, asked: Asked) -> set[date]:
+    """Show what `changes` corrects, before anything of it is sent; returns the months whose corrections are held."""
+    o9, report = delivery.settings.o9, delivery.report
+    report.difference = difference(con, {str(m): n for m, n in o9.measures.items()})
+    if report.difference is None:
+        return set()
+    for line in report.difference.lines():
+        delivery.progress(line)
+    if o9.corrections == "send":
+        return set()
+    held = hold(con, report.difference, asked.approve_corrections, delivery.client.profile.batch_size)
+    report.held = report.difference.replaced + report.difference.retracted if held else 0
+    return held
 
 
 def _diff(con: duckdb.DuckDBPyConnection, settings: Settings, batch_size: int) -> int:

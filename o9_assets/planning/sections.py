@@ -181,6 +181,9 @@ class O9(Model):
     plan_measures: tuple[str, ...] = Field(
         ("Stat Fcst",), min_length=1, description="Measures that o9's plan brings back"
     )
+    corrections: Literal["send", "hold"] = Field(
+        "send", description="Corrections of published history are sent, or held until a person approves the difference"
+    )
 
     @model_validator(mode="after")
     def _names(self) -> O9:

@@ -15,11 +15,12 @@ from pydantic import Field
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.pictures import new_figure, picture
-from o9_assets.exchange.datasets import DEMAND_EXPORT, PLANNED, REJECTED
+from o9_assets.exchange.datasets import DEMAND_EXPORT, HELD, PLANNED, REJECTED
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, O9Resource
 
 if TYPE_CHECKING:
+    from o9_assets.exchange.corrections import Difference
     from o9_assets.exchange.delivery import DeliveryReport
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
@@ -31,6 +32,10 @@ class DemandExportConfig(dg.Config):
     """What a person can ask for."""
 
     retry_refused: bool = Field(default=False, description="Send again what o9 refused, though nothing changed")
+    dry_run: bool = Field(default=False, description="Send and write nothing; show what would be sent and corrected")
+    approve_corrections: str | None = Field(
+        default=None, description="With o9.corrections: hold, the difference (its id) that may be sent"
+    )
 
 
 def build(settings: Settings) -> list[Any]:
@@ -45,7 +50,7 @@ def build(settings: Settings) -> list[Any]:
         o9: O9Resource,
         clock: ClockResource,
     ) -> dg.MaterializeResult:
-        from o9_assets.exchange.delivery import deliver
+        from o9_assets.exchange.delivery import Asked, deliver
 
         room, opened, began = lake.open(), engine.open(), time.monotonic()
         with o9.open(settings) as client:
@@ -56,10 +61,11 @@ def build(settings: Settings) -> list[Any]:
                 engine=opened,
                 client=client,
                 now=clock.now(),
-                retry_refused=config.retry_refused,
+                asked=Asked(config.retry_refused, config.dry_run, config.approve_corrections),
                 progress=context.log.info,
             )
-        return dg.MaterializeResult(metadata=_told(report, room, opened, time.monotonic() - began))
+        told = _would_send(report) if config.dry_run else _told(report, room, opened, time.monotonic() - began)
+        return dg.MaterializeResult(metadata={**told, **_difference(report.difference)})
 
     @dg.asset_check(
         asset=demand_export,
@@ -119,7 +125,27 @@ def build(settings: Settings) -> list[Any]:
             },
         )
 
-    return [demand_export, o9_holds_what_was_sent, o9_refuses_nothing]
+    @dg.asset_check(
+        asset=demand_export,
+        name="no_correction_waits",
+        description="Corrections of published history that wait for approval (o9.corrections: hold).",
+    )
+    def no_correction_waits(lake: LakeResource, engine: EngineResource) -> dg.AssetCheckResult:
+        with engine.open().connect() as con:
+            lake.open().view(con, "held", HELD, columns=["difference_id", "held_at"])
+            rows = con.execute("SELECT difference_id, count(*), min(held_at) FROM held GROUP BY 1").fetchall()
+        return dg.AssetCheckResult(
+            passed=not rows,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(
+                f"{cells:,} corrections wait since {since:%Y-%m-%d %H:%M} UTC; the run config "
+                f"approve_corrections: {found} sends them"
+                for found, cells, since in rows
+            )
+            or None,
+        )
+
+    return [demand_export, o9_holds_what_was_sent, o9_refuses_nothing, no_correction_waits]
 
 
 def _lacks(missing_members: str) -> str:
@@ -136,6 +162,7 @@ def _told(report: "DeliveryReport", lake: "Lake", engine: "Engine", seconds: flo
         "cells replaced": report.replaced,
         "cells retracted": report.retracted,
         "cells refused by o9": report.rejected,
+        "corrections held": report.held,
         "cells unchanged": held - report.new - report.replaced,
         "requests": report.requests,
         "requests found in o9 already": report.found,
@@ -153,6 +180,55 @@ def _told(report: "DeliveryReport", lake: "Lake", engine: "Engine", seconds: flo
             records, schema=dg.TableSchema([dg.TableColumn("reason", "string"), dg.TableColumn("cells", "int")])
         )
     return metadata
+
+
+def _would_send(report: "DeliveryReport") -> dict[str, Any]:
+    """What the UI shows of a run that only looked."""
+    found = report.difference
+    return {
+        "dry run": True,
+        "cells that would be new": report.new,
+        "cells that would be replaced": found.replaced if found else 0,
+        "cells that would be retracted": found.retracted if found else 0,
+    }
+
+
+def _difference(found: "Difference | None") -> dict[str, Any]:
+    """What corrections change, by month, and the cells that change most."""
+    if found is None:
+        return {}
+    months = [
+        dg.TableRecord(
+            {
+                "month": f"{m.month_start:%Y-%m}",
+                "measure": m.measure,
+                "cells": m.cells,
+                "was": float(m.was),
+                "becomes": float(m.becomes),
+            }
+        )
+        for m in found.months[:500]
+    ]
+    names = ("measure", "partial week", "item", "location", "channel", "change", "was", "becomes")
+    cells = [dg.TableRecord(dict(zip(names, cell, strict=True))) for cell in found.cells]
+    return {
+        "difference": found.difference_id,
+        "corrections by month": dg.MetadataValue.table(
+            months,
+            schema=dg.TableSchema(
+                [
+                    dg.TableColumn("month", "string"),
+                    dg.TableColumn("measure", "string"),
+                    dg.TableColumn("cells", "int"),
+                    dg.TableColumn("was", "float"),
+                    dg.TableColumn("becomes", "float"),
+                ]
+            ),
+        ),
+        "largest corrections": dg.MetadataValue.table(
+            cells, schema=dg.TableSchema([dg.TableColumn(name, "string") for name in names])
+        ),
+    }
 
 
 def _picture(lake: "Lake", engine: "Engine") -> dg.MarkdownMetadataValue:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from o9_assets.exchange.datasets import CORRECTIONS
+from o9_assets.exchange.delivery import Asked
 from o9_assets.planning.settings import parse
 from o9_assets_tests.company import SETTINGS
 from o9_assets_tests.exchange import Exchange, cell
@@ -203,7 +204,7 @@ def test_a_person_can_ask_for_what_o9_refused_to_be_sent_again(tmp_path: Path) -
     assert exchange.deliver().rejected == 1
     exchange.faults.poison = ""
     assert exchange.deliver().new == 0
-    assert exchange.deliver(retry_refused=True).new == 1
+    assert exchange.deliver(asked=Asked(retry_refused=True)).new == 1
     assert [row["resolved_at"] is not None for row in exchange.rejected()] == [True]
 
 
