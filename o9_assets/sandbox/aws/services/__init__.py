@@ -1,0 +1,23 @@
+"""Our fakes, one service a file. Each is imported when a twin starts."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from o9_assets.sandbox.aws.fake import Fake
+
+__all__ = ["DEFAULT", "default"]
+
+DEFAULT: dict[str, str] = {
+    "glue": "o9_assets.sandbox.aws.services.glue:Glue",
+}
+"""Where the fake of each service is, as module:class."""
+
+
+def default() -> dict[str, type[Fake]]:
+    """The fakes of DEFAULT."""
+    found: dict[str, type[Fake]] = {}
+    for name, place in DEFAULT.items():
+        module, _, attribute = place.partition(":")
+        found[name] = getattr(import_module(module), attribute)
+    return found

@@ -1,0 +1,147 @@
+"""The offline twin of AWS: one endpoint on this machine behind which fakes move data and moto keeps the rest."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from o9_assets.sandbox.aws.fake import Fake
+from o9_assets.sandbox.aws.faults import Faults
+from o9_assets.sandbox.aws.gateway import INSIDE, ROOT, Gateway
+from o9_assets.sandbox.aws.journal import Journal
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
+    from o9_assets.sandbox.aws.routing import Request, Signed
+
+__all__ = ["Twin"]
+
+SECRET = "sandbox"  # noqa: S105 - it guards nothing
+log = logging.getLogger(__name__)
+
+
+class Twin:
+    """A twin while its context is open.
+
+        with Twin(tmp_path) as twin:
+            twin.client("s3").create_bucket(Bucket="landing")
+
+    `state` is a folder of its own: what the fakes remember stays there; what moto holds is gone with the process, and
+    starts empty with each twin, so there is one at a time in a process.
+    """
+
+    account = "123456789012"
+    region = "us-east-1"
+
+    def __init__(
+        self, state: Path, *, port: int = 0, iam: bool = False, fakes: Mapping[str, type[Fake]] | None = None
+    ) -> None:
+        self.state = state.resolve()
+        self.faults, self.journal = Faults(), Journal()
+        self.iam = iam
+        self._port = port
+        self._given = fakes
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self.closing = threading.Event()
+        """Set when the twin closes: work in the background looks at it and ends."""
+
+    def __enter__(self) -> Twin:
+        from moto.core.base_backend import BackendDict
+        from moto.core.model_instances import reset_model_data
+
+        from o9_assets.sandbox.aws.server import Server
+        from o9_assets.sandbox.aws.services import default
+
+        BackendDict.reset()
+        reset_model_data()
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.fakes = {name: fake(self) for name, fake in (default() if self._given is None else self._given).items()}
+        self._gateway = Gateway(self, self.fakes)
+        self._server = Server(self._gateway, self._port)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.closing.set()
+        for fake in self.fakes.values():
+            fake.close()
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(timeout=30)
+        self._server.stop()
+        for fake in self.fakes.values():
+            fake.state.close()
+
+    def client(self, service: str, **kw: Any) -> Any:
+        """A boto3 client of the twin itself: no faults, no journal, no policies. For fakes, and for tests to look."""
+        import boto3
+
+        session = boto3.session.Session(
+            aws_access_key_id=INSIDE, aws_secret_access_key=SECRET, region_name=kw.pop("region_name", self.region)
+        )
+        return session.client(service, endpoint_url=self.url, **kw)  # type: ignore[call-overload]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a process needs to find the twin instead of AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": ROOT,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def background(self, name: str, function: Callable[[], None]) -> threading.Thread:
+        """Go on after an answer, on a thread that is joined when the twin closes. What it raises is logged."""
+
+        def run() -> None:
+            try:
+                function()
+            except Exception:
+                if not self.closing.is_set():
+                    log.exception("%s broke", name)
+            finally:
+                with self._lock:
+                    self._threads = [t for t in self._threads if t is not thread]
+
+        thread = threading.Thread(target=run, name=f"twin-{name}", daemon=True)
+        with self._lock:
+            self._threads.append(thread)
+        thread.start()
+        return thread
+
+    def locked(self, service: str) -> AbstractContextManager[Any]:
+        """What a fake holds while it works on moto's own state of a service."""
+        return self._gateway.locked(service)
+
+    def reset(self) -> None:
+        """Faults and journal as at the start; data stays."""
+        self.faults.clear()
+        self.journal.clear()
+
+    # What the gateway asks
+
+    def principal(self, sign: Signed | None) -> str:
+        """The ARN of who signed."""
+        if sign is None:
+            return "anonymous"
+        return f"arn:aws:iam::{self.account}:root"
+
+    def permit(self, sign: Signed | None, operation: OperationModel, request: Request, labels: dict[str, str]) -> None:
+        """Raises ServiceError AccessDenied where policies are enforced and none allows it."""
+
+    def answered(self, operation: OperationModel, request: Request, labels: dict[str, str]) -> None:
+        """Called after moto did something: what AWS does on its own then happens here."""
