@@ -14,6 +14,9 @@ and for aws:
     O9_BASE_URL      o9's address
     O9_ALERT_TOPIC   SNS topic that is told about failed runs; the log without it
     O9_WAREHOUSE     DuckDB file of the warehouse, on a disk that outlives a run
+    O9_BUCKET_OWNER  account that the buckets must belong to: every call to S3 says so
+    O9_KMS_KEY       KMS key that objects are encrypted with; S3's own without it
+    O9_DATABASE_PREFIX  put before every Glue database's name, where one account holds several lakes
 
 O9_API_KEY is looked up when a run needs it and kept nowhere.
 """
@@ -95,14 +98,20 @@ def aws(settings: Settings, environment: Mapping[str, str]) -> Deployment:
         return environment[name]
 
     topic = environment.get("O9_ALERT_TOPIC")
+    buckets = {"bucket_owner": environment.get("O9_BUCKET_OWNER"), "kms_key": environment.get("O9_KMS_KEY")}
     return Deployment(
         "aws",
         settings,
         {
             "clock": ClockResource(),
             "engine": EngineResource(memory_limit=environment.get("O9_MEMORY_LIMIT", "2GB")),
-            "lake": LakeResource(kind="glue", location=need("O9_LAKE")),
-            "zone": ZoneResource(kind="s3", location=need("O9_LANDING_ZONE"), settle_seconds=0),
+            "lake": LakeResource(
+                kind="glue",
+                location=need("O9_LAKE"),
+                database_prefix=environment.get("O9_DATABASE_PREFIX", ""),
+                **buckets,
+            ),
+            "zone": ZoneResource(kind="s3", location=need("O9_LANDING_ZONE"), settle_seconds=0, **buckets),
             "o9": O9Resource(kind="http", location=need("O9_BASE_URL"), profile=settings.o9.profile),
             "warehouse": WarehouseResource(path=need("O9_WAREHOUSE")),
             "notifier": SnsNotifier(topic_arn=topic) if topic else LogNotifier(),

@@ -13,6 +13,7 @@ import dagster as dg
 
 from o9_assets.dataset import Dataset
 from o9_assets.failures import for_dagster
+from o9_assets.resources import aws
 
 __all__ = ["OWNERS", "column_schema", "dataset_asset"]
 
@@ -69,7 +70,7 @@ def dataset_asset(
 
         @functools.wraps(body)
         def run(context: dg.AssetExecutionContext, **resources: Any) -> Any:
-            with for_dagster(context.retry_number):
+            with for_dagster(context.retry_number), aws.told():
                 return body(context, **resources)
 
         module = inspect.getmodule(body)

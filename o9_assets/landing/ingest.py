@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -24,7 +25,7 @@ from o9_assets.landing.staging import Staging
 from o9_assets.planning.feeds import Feed, Match
 from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import CommitConflict, Lake, all_of, equal, isin
-from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged
+from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged, Spooled
 
 __all__ = ["Arrival", "IngestReport", "enter_in_manifest", "ingest", "new_objects"]
 
@@ -90,27 +91,32 @@ def ingest(
     report = IngestReport()
     if not arrivals:
         return report
-    with engine.connect() as con, tempfile.TemporaryDirectory(prefix="landing-", dir=engine.temp_dir) as spool:
+    with ExitStack() as held:
+        con = held.enter_context(engine.connect())
+        home = held.enter_context(tempfile.TemporaryDirectory(prefix="landing-", dir=engine.temp_dir))
+        # Objects may be spooled ahead of need, so they lie apart from what is done with at a flush.
+        spool, plains = Path(home) / "spool", Path(home) / "plain"
+        spool.mkdir()
+        plains.mkdir()
         staging = Staging(con, feed_name, feed, dataset, timezone)
-        waiting: list[tuple[Arrival, str, int]] = []
-        for number, arrival in enumerate(arrivals, start=1):
-            try:
-                spooled = zone.spool(arrival.found, Path(spool))
-            except ObjectChanged:
+        waiting: list[tuple[Arrival, Spooled]] = []
+        spooling = held.enter_context(closing(zone.spool_all([arrival.found for arrival in arrivals], spool)))
+        for number, (arrival, (_, spooled)) in enumerate(zip(arrivals, spooling, strict=True), start=1):
+            if isinstance(spooled, ObjectChanged):
                 report.left_for_later.append(arrival.found.name)
                 continue
             known_at = _known_at(feed, arrival.match.covers_date, now, timezone)
             try:
-                plain = make_plain(spooled.path, feed.format, Path(spool))
+                plain = make_plain(spooled.path, feed.format, plains)
                 staging.add(arrival.found, plain, known_at)
             except Hopeless as hopeless:
                 staging.set_aside(arrival.found, known_at, hopeless)
-            waiting.append((arrival, spooled.sha256, spooled.size_bytes))
+            waiting.append((arrival, spooled))
             if staging.rows >= FLUSH_ROWS or number == len(arrivals):
                 _flush(staging, waiting, feed, lake, now, timezone, report)
-                waiting.clear()
-                for path in Path(spool).iterdir():
+                for path in (*plains.iterdir(), *(done.path for _, done in waiting)):
                     path.unlink()
+                waiting.clear()
             if progress and (number % 100 == 0 or number == len(arrivals)):
                 progress(f"{feed_name}: {number:,} of {len(arrivals):,} objects, {report.landed_rows:,} rows")
         if waiting:
@@ -127,7 +133,7 @@ def _known_at(feed: Feed, covers: date | None, now: datetime, timezone: str) -> 
 
 def _flush(
     staging: Staging,
-    waiting: Iterable[tuple[Arrival, str, int]],
+    waiting: Sequence[tuple[Arrival, Spooled]],
     feed: Feed,
     lake: Lake,
     now: datetime,
@@ -135,8 +141,7 @@ def _flush(
     report: IngestReport,
 ) -> None:
     """Write what is staged: quarantine, raw, manifest, in this order."""
-    waiting = list(waiting)
-    ids = [arrival.found.object_id for arrival, _, _ in waiting]
+    ids = [arrival.found.object_id for arrival, _ in waiting]
     feed_name, dataset = staging.feed_name, staging.dataset
     staging.finish()
     quarantined, hopeless = staging.quarantined(), staging.hopeless()
@@ -144,12 +149,12 @@ def _flush(
     lake.overwrite(dataset, staging.accepted(), isin("object_id", ids))
     counts = staging.counts()
     rows = []
-    for arrival, sha256, size in waiting:
+    for arrival, spooled in waiting:
         found = arrival.found
         landed, accepted, bad = counts.get(found.object_id, (0, 0, 0))
         reason = hopeless.get(found.object_id)
         report.objects += 1
-        report.size_bytes += size
+        report.size_bytes += spooled.size_bytes
         report.landed_rows += landed
         report.accepted_rows += accepted
         report.quarantined_rows += bad
@@ -168,8 +173,8 @@ def _flush(
                 "reason": None if reason is None else reason.reason,
                 # A version that cannot be read replaces nothing: the last good one goes on holding.
                 "replaces": feed.on_new_version == "replace" and reason is None,
-                "size_bytes": size,
-                "content_hash": sha256,
+                "size_bytes": spooled.size_bytes,
+                "content_hash": spooled.sha256,
                 "landed_rows": landed,
                 "accepted_rows": accepted,
                 "quarantined_rows": bad,

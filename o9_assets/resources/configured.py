@@ -17,6 +17,7 @@ from o9_assets.failures import Permanent
 
 if TYPE_CHECKING:
     from o9_assets.planning.settings import Settings
+    from o9_assets.resources.aws import Buckets
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
     from o9_assets.resources.landing_zone import LandingZone
@@ -70,7 +71,20 @@ class EngineResource(dg.ConfigurableResource[None]):
         return Engine(memory_limit=self.memory_limit, temp_dir=Path(self.temp_dir) if self.temp_dir else None)
 
 
-class LakeResource(dg.ConfigurableResource[None]):
+class InBuckets(dg.ConfigurableResource[None]):
+    """What lies in S3 or in a folder: for S3, whose the buckets are and how writes are encrypted."""
+
+    bucket_owner: str | None = Field(default=None, description="Account that the bucket must belong to; S3 only")
+    kms_key: str | None = Field(default=None, description="KMS key of what is written; S3's own key without; S3 only")
+
+    @property
+    def buckets(self) -> "Buckets":
+        from o9_assets.resources.aws import Buckets
+
+        return Buckets(self.bucket_owner or None, self.kms_key or None)
+
+
+class LakeResource(InBuckets):
     """The Iceberg lake: a folder with an SQLite catalog, or S3 with Glue."""
 
     kind: Literal["folder", "glue"] = "folder"
@@ -82,10 +96,10 @@ class LakeResource(dg.ConfigurableResource[None]):
 
         if self.kind == "folder":
             return Lake.local(Path(self.location))
-        return Lake.glue(self.location, database_prefix=self.database_prefix)
+        return Lake.glue(self.location, database_prefix=self.database_prefix, buckets=self.buckets)
 
 
-class ZoneResource(dg.ConfigurableResource[None]):
+class ZoneResource(InBuckets):
     """The landing zone, where source files arrive: a folder, or a prefix of an S3 bucket."""
 
     kind: Literal["folder", "s3"] = "folder"
@@ -99,10 +113,10 @@ class ZoneResource(dg.ConfigurableResource[None]):
 
         if self.kind == "folder":
             return FolderZone(Path(self.location), settle_seconds=self.settle_seconds)
-        import boto3
+        from o9_assets.resources import aws
 
         bucket, _, prefix = self.location.removeprefix("s3://").partition("/")
-        return S3Zone(bucket, prefix, boto3.client("s3"), settle_seconds=self.settle_seconds)
+        return S3Zone(bucket, prefix, aws.s3(self.buckets), settle_seconds=self.settle_seconds)
 
 
 class O9Resource(dg.ConfigurableResource[None]):

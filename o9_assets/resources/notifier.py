@@ -29,8 +29,8 @@ class SnsNotifier(dg.ConfigurableResource[None]):
     topic_arn: str
 
     def tell(self, subject: str, text: str) -> None:
-        import boto3
+        from o9_assets.resources import aws
 
         # SNS takes at most 100 printable ASCII characters as a subject, and 256 KiB as a message.
         plain = subject.encode("ascii", "replace").decode().replace("\n", " ")[:100]
-        boto3.client("sns").publish(TopicArn=self.topic_arn, Subject=plain, Message=text[:200_000])
+        aws.client("sns").publish(TopicArn=self.topic_arn, Subject=plain, Message=text[:200_000])

@@ -75,7 +75,7 @@ def latest_cycle(deployment: Deployment) -> str:
 def without_waiting(deployment: Deployment) -> Deployment:
     """The deployment with a landing zone that takes files at once: nobody is writing them any more."""
     given = deployment.resources["zone"]
-    zone = ZoneResource(kind=given.kind, location=given.location, settle_seconds=0)
+    zone = ZoneResource(**{**given.model_dump(), "settle_seconds": 0})
     return replace(deployment, resources={**deployment.resources, "zone": zone})
 
 

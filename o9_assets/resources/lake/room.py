@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
+    from o9_assets.resources.aws import Buckets
     from o9_assets.resources.lake.files import Rows
 
 __all__ = ["ANY", "Commit", "Lake"]
@@ -68,29 +69,32 @@ class Lake:
             from pyiceberg.catalog.sql import SqlCatalog
 
             root.mkdir(parents=True, exist_ok=True)
-            # Writers of other processes are waited for rather than failed upon.
-            return SqlCatalog(
-                "lake",
-                uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
-                warehouse=(root / "warehouse").as_uri(),
-                **{"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"},
-            )
+            for attempt in range(ATTEMPTS):
+                try:
+                    # Writers of other processes are waited for rather than failed upon.
+                    return SqlCatalog(
+                        "lake",
+                        uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
+                        warehouse=(root / "warehouse").as_uri(),
+                        **{"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"},
+                    )
+                except Exception as error:  # another process made the catalog's own tables at the same moment
+                    if not _lost_race(error):
+                        raise
+                    _pause(attempt)
+            raise CommitConflict(f"{root} is being made by others.", remedy="Run it again.")
 
         return cls(connect, location=(root / "warehouse").as_uri())
 
     @classmethod
-    def glue(cls, warehouse: str, *, database_prefix: str = "", properties: Mapping[str, str] | None = None) -> Lake:
-        """A lake on S3 with the Glue Data Catalog; AWS_ENDPOINT_URL points both elsewhere."""
+    def glue(cls, warehouse: str, *, database_prefix: str = "", buckets: Buckets | None = None) -> Lake:
+        """A lake on S3 (`warehouse` is s3://bucket/prefix) with the Glue Data Catalog."""
 
         def connect() -> Catalog:
-            import os
+            from o9_assets.resources.aws import Buckets
+            from o9_assets.resources.lake import s3
 
-            from pyiceberg.catalog.glue import GlueCatalog
-
-            found = {"warehouse": warehouse, "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
-            if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-                found |= {"glue.endpoint": endpoint, "s3.endpoint": endpoint}
-            return GlueCatalog("lake", None, **found, **(properties or {}))
+            return s3.connect(warehouse, buckets or Buckets())
 
         return cls(connect, prefix=database_prefix, location=warehouse.rstrip("/"))
 
@@ -150,7 +154,8 @@ class Lake:
                             # Conflicts are looked at here, with the whole slice in view, not blindly retried.
                             "commit.retry.num-retries": "0",
                             "write.metadata.delete-after-commit.enabled": "true",
-                            "write.metadata.previous-versions-max": "5",
+                            # As many as other writers may put between a commit and the answer that it is in.
+                            "write.metadata.previous-versions-max": "20",
                             "comment": dataset.description,
                         },
                     )
