@@ -25,6 +25,9 @@ run: .venv/.ready ## the whole cycle on the sample company: files to demand hist
 dev: .venv/.ready ## Dagster's UI on http://127.0.0.1:3000, with sensors and schedules
 	@$(if $(SETTINGS),O9_PLANNING="$(abspath $(SETTINGS))") $(BIN)/python -m o9_assets dev $(ARGS)
 
+sandbox: .venv/.ready ## AWS and o9 on this machine, for the aws deployment; prints the environment to use
+	@$(BIN)/python -m o9_assets.sandbox $(ARGS)
+
 test: .venv/.ready ## all tests but those marked slow
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest $(ARGS)
@@ -42,4 +45,4 @@ lock: ## pin the newest versions that setup.py allows
 clean: ## forget all local state (.dagster, .o9), keep .venv
 	@rm -rf .dagster .o9
 
-.PHONY: help setup run dev test test-slow bench lock clean
+.PHONY: help setup run dev sandbox test test-slow bench lock clean
