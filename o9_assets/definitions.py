@@ -9,6 +9,7 @@ from o9_assets import jobs, schedules
 from o9_assets.assets import catalog
 from o9_assets.automation import automation_sensor
 from o9_assets.deployment import Deployment, from_environment
+from o9_assets.freshness import fresh
 from o9_assets.sensors import landing, run_failure
 
 __all__ = ["build_defs", "defs"]
@@ -18,8 +19,8 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     """Everything that Dagster shows and runs for `deployment`."""
     things = catalog.build(deployment.settings)
     return dg.Definitions(
-        assets=[thing for thing in things if not isinstance(thing, dg.AssetChecksDefinition)],
-        asset_checks=[thing for thing in things if isinstance(thing, dg.AssetChecksDefinition)],
+        assets=fresh(deployment.settings, [t for t in things if not isinstance(t, dg.AssetChecksDefinition)]),
+        asset_checks=[t for t in things if isinstance(t, dg.AssetChecksDefinition)],
         jobs=jobs.build(deployment.settings),
         schedules=schedules.build(deployment.settings, running=deployment.schedules_running),
         sensors=[

@@ -11,24 +11,21 @@ def build(settings: Settings) -> list["dg.UnresolvedAssetJobDefinition"]:
     """`refresh` brings demand history up to date and sends what changed to o9; `cycle` does what a planning cycle
     needs on top (forecast, o9's plan, warehouse, close); `maintenance` keeps the lake small."""
     groups = dg.AssetSelection.groups
-    plan = dg.AssetSelection.assets(["raw", "o9_plan"]) if "o9_plan" in settings.feeds else None
-    outbound = dg.AssetSelection.assets(["o9", "outbound_plan"])
+    returned = [["o9", "outbound_plan"], *([["raw", "o9_plan"]] if "o9_plan" in settings.feeds else [])]
+    back = dg.AssetSelection.assets(*returned)
     maintenance = dg.AssetSelection.assets(["lake", "maintenance"])
     close = dg.AssetSelection.assets(["lake", "cycle_close"])
-    raw = groups("raw") - plan if plan else groups("raw")
-    cycle = groups("forecast", "warehouse") | outbound | close
     return [
         dg.define_asset_job(
             "refresh",
-            selection=raw
-            | groups("curated")
-            | (groups("o9") - outbound)
+            selection=groups("raw", "curated")
+            | (groups("o9") - back)
             | dg.AssetSelection.assets(["lake", "quarantine"]),
             description="Landed files to raw, curated demand history, and what changed to o9.",
         ),
         dg.define_asset_job(
             "cycle",
-            selection=cycle | plan if plan else cycle,
+            selection=groups("forecast", "warehouse") | back | close,
             description="A planning cycle: backtest and forecast, o9's plan back, the warehouse, the cycle's tags.",
         ),
         dg.define_asset_job(

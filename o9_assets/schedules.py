@@ -7,7 +7,10 @@ import dagster as dg
 from o9_assets.assets.cycles import cycle_of
 from o9_assets.planning.settings import Settings
 
-__all__ = ["build"]
+__all__ = ["MAINTENANCE_CRON", "build"]
+
+MAINTENANCE_CRON = "30 2 * * *"
+"""At night, when nobody waits for the lake."""
 
 
 def build(settings: Settings, *, running: bool) -> list[dg.ScheduleDefinition]:
@@ -39,7 +42,7 @@ def build(settings: Settings, *, running: bool) -> list[dg.ScheduleDefinition]:
         dg.ScheduleDefinition(
             name="nightly_maintenance",
             job_name="maintenance",
-            cron_schedule="30 2 * * *",
+            cron_schedule=MAINTENANCE_CRON,
             execution_timezone=settings.timezone,
             default_status=status,
             description="Keeps the lake small and quick.",

@@ -1,13 +1,14 @@
 """Planning cycles: one partition a week, named by the ISO date of the week's first day."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from o9_assets.planning.calendar import WEEKDAYS, Calendar
 from o9_assets.planning.settings import Settings
 
-__all__ = ["cycle_of", "cycle_partitions", "next_cycle"]
+__all__ = ["cycle_of", "cycle_partitions", "due_cycle", "next_cycle"]
 
 
 def cycle_partitions(settings: Settings) -> dg.WeeklyPartitionsDefinition:
@@ -28,3 +29,9 @@ def cycle_of(settings: Settings, day: date) -> str:
 def next_cycle(settings: Settings, day: date) -> str:
     """The cycle of the week after the one that holds `day`."""
     return cycle_of(settings, day + timedelta(days=7))
+
+
+def due_cycle(settings: Settings, now: datetime) -> str:
+    """The cycle that the schedule last began by `now` (UTC)."""
+    tick = get_latest_completed_cron_tick(settings.schedules.cycle, now.replace(tzinfo=UTC), settings.timezone)
+    return cycle_of(settings, tick.date())

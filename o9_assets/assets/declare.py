@@ -55,12 +55,13 @@ def dataset_asset(
     description: str | None = None,
     check_specs: Sequence[dg.AssetCheckSpec] | None = None,
     freshness: dg.FreshnessPolicy | None = None,
+    group: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declare the decorated function as the asset that makes `dataset`.
 
     The description is the docstring of the module that holds the function, then what one row is.
-    `deps` are asset keys as lists of parts. The function returns a MaterializeResult; a generator's errors would
-    escape the translation, so it is refused.
+    `deps` are asset keys as lists of parts; `group` is the layer, the first part of the name, by default. The function
+    returns a MaterializeResult; a generator's errors would escape the translation, so it is refused.
     """
     layer = dataset.asset_key[0]
 
@@ -78,7 +79,7 @@ def dataset_asset(
         return dg.asset(
             key=dataset.asset_key,
             description=description or f"{page}\n\n{dataset.description}",
-            group_name=layer,
+            group_name=group or layer,
             kinds=kinds,
             owners=list(owners or OWNERS[layer]),
             deps=[dep if isinstance(dep, dg.AssetDep) else dg.AssetKey(list(dep)) for dep in deps],

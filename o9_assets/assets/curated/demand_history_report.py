@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from o9_assets.assets.curated.most_valuable import KEY, most_valuable
 from o9_assets.assets.pictures import new_figure, picture
 from o9_assets.planning.settings import Settings
 
@@ -44,7 +45,7 @@ def told(
         metadata["dagster/row_count"] = sum(row[1] for row in rows)
         metadata["cells by state"] = dg.MetadataValue.table(
             [
-                dg.TableRecord({"state": state, "cells": cells, "ordered": orders or 0.0, "returned": returns or 0.0})
+                dg.TableRecord({"state": state, "cells": cells, "ordered": orders, "returned": returns})
                 for state, cells, orders, returns in rows
             ],
             schema=dg.TableSchema(
@@ -60,42 +61,37 @@ def told(
             metadata["weeks touched"] = len(weeks)
             metadata["touched weeks"] = ", ".join(map(str, weeks[-200:])) or "none"
             metadata["months rewritten"] = ", ".join(map(str, months)) or "none"
-        if rows:
-            metadata["most valuable series"] = _demand_of_most_valuable(con)
+        if series := most_valuable(con):
+            metadata["picture of the most valuable series"] = _picture(con, series)
     return metadata
 
 
-def _demand_of_most_valuable(con: "duckdb.DuckDBPyConnection") -> dg.MetadataValue[Any]:
+def _picture(con: "duckdb.DuckDBPyConnection", series: tuple[str, str, str]) -> dg.MetadataValue[Any]:
     """Demand per day of each partial week, so that short ones compare; what is no sale is marked with its state."""
-    con.execute(
-        """
-        CREATE TEMP TABLE shown AS
-        SELECT * FROM history SEMI JOIN (
-            SELECT item_code, location_code, channel_code FROM history GROUP BY ALL
-            ORDER BY coalesce(sum(orders_value), 0) DESC, coalesce(sum(orders_quantity), 0) DESC,
-                item_code, location_code, channel_code
-            LIMIT 1
-        ) USING (item_code, location_code, channel_code)
-        ORDER BY bucket_start
-        """
-    )
     cells = con.execute(
-        "SELECT bucket_start, state, CAST(orders_quantity AS DOUBLE) / days, item_code, location_code, channel_code "
-        "FROM shown ORDER BY bucket_start"
+        "SELECT bucket_start, state, CAST(orders_quantity AS DOUBLE) / days FROM history "
+        f"WHERE ({', '.join(KEY)}) = (?, ?, ?) ORDER BY bucket_start",
+        list(series),
     ).fetchall()
     figure = new_figure()
     axes = figure.subplots()
     days = [cell[0] for cell in cells]
-    axes.plot(days, [cell[2] if cell[2] is not None else float("nan") for cell in cells], color="#444444", lw=1)
+    axes.plot(
+        days,
+        [cell[2] if cell[2] is not None else float("nan") for cell in cells],
+        color="#444444",
+        lw=1,
+        label="ordered",
+    )
     for state, colour in COLOURS.items():
         those = [cell for cell in cells if cell[1] == state]
         if those:
             at = [cell[2] or 0.0 for cell in those]
             axes.scatter([c[0] for c in those], at, s=12, color=colour, label=state.replace("_", " "), zorder=3)
-    item, location, channel = cells[0][3:]
-    axes.set_title(f"{item} · {location} · {channel}", fontsize=9)
-    axes.set_ylabel("ordered per day")
+    axes.set_title(f"Demand of {' · '.join(series)}", fontsize=10)
+    axes.set_ylabel("base units a day")
+    axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, frameon=False)
-    return picture(figure, f"Demand of {item} at {location}")
+    # Beside the lines, not over them.
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return picture(figure, f"Demand of {' · '.join(series)}")

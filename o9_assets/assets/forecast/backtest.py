@@ -7,7 +7,7 @@ import dagster as dg
 
 from o9_assets.assets.cycles import cycle_partitions
 from o9_assets.assets.declare import dataset_asset
-from o9_assets.assets.pictures import new_figure, picture
+from o9_assets.assets.pictures import bars
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import EngineResource, LakeResource
@@ -153,17 +153,12 @@ def _accuracy(rows: Any, winners: dict[str, str], reference: dict[str, str]) -> 
         )
         for method, group in rows.groupby("method")
     ]
-    figure = new_figure(8, 3)
-    axes = figure.subplots()
-    names = [str(record.data["method"]) for record in records]
-    axes.barh(names, [float(str(record.data["series won"])) for record in records], color="#4f81bd")
-    axes.set_xlabel("series won")
-    axes.spines[["top", "right"]].set_visible(False)
+    by_wins = sorted(won.items(), key=lambda method: -method[1])
     return {
         "WAPE of champions": round(wape, 4),
         "WAPE of references": round(base_wape, 4),
         "bias of champions": round(accuracy.bias(champion["forecast"], champion["actual"]), 4),
         "forecast value added": round(base_wape - wape, 4),
         "methods": dg.MetadataValue.table(records),
-        "series won by method": picture(figure, "Series won by method"),
+        "picture of series won": bars(by_wins, "Series won by method", colour="#4f81bd"),
     }

@@ -6,13 +6,13 @@ from typing import Any
 import dagster as dg
 
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
-from o9_assets.assets.cycles import cycle_partitions
+from o9_assets.assets.cycles import cycle_partitions, due_cycle
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.forecast.backtest import BACKTEST
 from o9_assets.assets.pictures import new_figure, picture
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
-from o9_assets.resources.configured import EngineResource, LakeResource
+from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource
 
 __all__ = ["PREDICTIONS", "build"]
 
@@ -79,8 +79,8 @@ def build(settings: Settings) -> list[Any]:
         if len(tested):
             covered = accuracy.coverage(own["q2"], own["actual"])
             metadata["share of backtest actuals below the 90 % quantile"] = round(covered, 3)
-        top = _most_valuable(room, engine)
-        metadata["most valuable series"] = _picture(given.series, banded, top)
+        if shown := _most_valuable(settings, room, engine, given.series.keys):
+            metadata["picture of the most valuable series"] = _picture(given.series, banded, shown)
         return dg.MaterializeResult(metadata=metadata)
 
     @dg.asset_check(
@@ -113,7 +113,25 @@ def build(settings: Settings) -> list[Any]:
             description=f"{series:,} series, {short:,} without every week, {wrong:,} rows with a wrong value",
         )
 
-    return [predictions, every_series_every_week]
+    @dg.asset_check(
+        asset=predictions,
+        name="latest_cycle_is_in",
+        description="The cycle that the schedule last began has a forecast; making an old one again is no substitute.",
+    )
+    def latest_cycle_is_in(lake: LakeResource, engine: EngineResource, clock: ClockResource) -> dg.AssetCheckResult:
+        with engine.open().connect() as con:
+            lake.open().view(con, "predictions", PREDICTIONS, columns=["cycle"])
+            [(latest,)] = con.execute("SELECT max(cycle) FROM predictions").fetchall()
+        due = due_cycle(settings, clock.now())
+        is_in = latest is not None and latest >= due
+        return dg.AssetCheckResult(
+            passed=is_in,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"The latest cycle with a forecast is {latest or 'none'}"
+            + ("." if is_in else f"; {due} is due. Start the job `cycle` for it, or switch `weekly_cycle` on."),
+        )
+
+    return [predictions, every_series_every_week, latest_cycle_is_in]
 
 
 def _champion_rows(lake: Any, cycle: str) -> Any:
@@ -151,22 +169,20 @@ def _rows(cycle: str, banded: Any, keys: Any) -> Any:
     return pa.table([pa.array(columns[f.name], f.type, from_pandas=True) for f in schema], schema=schema)
 
 
-def _most_valuable(lake: Any, engine: EngineResource) -> str:
-    """The item with the largest value of orders."""
+def _most_valuable(settings: Settings, lake: Any, engine: EngineResource, keys: Any) -> tuple[str, str, str] | None:
+    """The series to draw, of those that are forecast."""
+    from o9_assets.assets.curated.most_valuable import KEY, most_valuable
+
     with engine.open().connect() as con:
-        lake.view(con, "history", DEMAND_HISTORY, columns=["item_code", "orders_value", "orders_quantity"])
-        rows = con.execute(
-            "SELECT item_code FROM history GROUP BY 1 "
-            "ORDER BY sum(coalesce(orders_value, orders_quantity)) DESC NULLS LAST, 1 LIMIT 1"
-        ).fetchall()
-    return str(rows[0][0]) if rows else ""
+        columns = [*KEY, "bucket_start", "state", "orders_value", "orders_quantity"]
+        lake.view(con, "history", DEMAND_HISTORY, columns=columns)
+        con.register("forecast_series", keys)
+        return most_valuable(con, settings.forecast.grain, among="forecast_series")
 
 
-def _picture(series: Any, banded: Any, item: str) -> dg.MarkdownMetadataValue:
-    """Two years of history and the forecast with its band, for the largest series of the most valuable item."""
-    of_item = series.keys.loc[series.keys["item_code"] == item, "unique_id"]
-    frame = series.frame[series.frame["unique_id"].isin(of_item)] if len(of_item) else series.frame
-    uid = frame.groupby("unique_id")["y"].sum().idxmax()
+def _picture(series: Any, banded: Any, shown: tuple[str, str, str]) -> dg.MarkdownMetadataValue:
+    """Two years of a series and its forecast with its band."""
+    uid = "\x1f".join(shown)
     history = series.frame[series.frame["unique_id"] == uid].tail(104)
     ahead = banded[banded["unique_id"] == uid]
     figure = new_figure()
@@ -178,7 +194,7 @@ def _picture(series: Any, banded: Any, item: str) -> dg.MarkdownMetadataValue:
     axes.fill_between(ahead["ds"], ahead["q0"], ahead["q2"], color="#1f6fb4", alpha=0.2, label="10 % to 90 %")
     axes.set_ylabel("base units a week")
     axes.set_ylim(bottom=0)
-    axes.set_title(" · ".join(uid.split("\x1f")))
-    axes.legend(fontsize=8, frameon=False)
+    axes.set_title(f"Demand and forecast of {' · '.join(shown)}", fontsize=10)
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.spines[["top", "right"]].set_visible(False)
-    return picture(figure, "History and forecast of the most valuable series")
+    return picture(figure, f"Demand and forecast of {' · '.join(shown)}")

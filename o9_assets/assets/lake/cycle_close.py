@@ -31,7 +31,7 @@ CYCLE_CLOSE = Dataset(
     (
         Column("cycle", "string", "Planning cycle, the ISO date of its first day", True),
         Column("table_name", "string", "Table, such as curated.demand_history", True),
-        Column("snapshot_id", "int64", "Snapshot that the tag cycle-<date> holds", True),
+        Column("snapshot_id", "int64", "Snapshot that the tag `cycle-<date>` holds", True),
         Column("row_count", "int64", "Its rows", True),
         Column("closed_at", "timestamp", "When it was tagged (UTC)", True),
         Column("settings_hash", "string", "Hash of the planner's settings then", True),

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from o9_assets.assets.declare import dataset_asset
-from o9_assets.assets.pictures import new_figure, picture
+from o9_assets.assets.pictures import bars
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import QUARANTINE as ROWS
 from o9_assets.planning.settings import Settings
@@ -31,34 +31,32 @@ def build(settings: Settings) -> list[Any]:
             lake.open().view(con, "quarantine", ROWS)
             open_rows = "FROM quarantine WHERE mended_at IS NULL"
             by_reason = con.execute(
-                f"SELECT feed, reason, count(*), sum(value_at_risk) {open_rows} GROUP BY ALL ORDER BY 3 DESC, 1, 2"
+                "SELECT feed, reason, count(*), round(CAST(sum(value_at_risk) AS DOUBLE), 2) "
+                f"{open_rows} GROUP BY ALL ORDER BY 3 DESC, 1, 2"
             ).fetchall()
             newest = con.execute(
-                "SELECT feed, object_name, line, reason, detail, left(original_text, 200) "
+                "SELECT concat(object_name, ' line ' || line), concat(reason, ': ', left(detail, 100)), "
+                "left(original_text, 40) || CASE WHEN length(original_text) > 40 THEN ' …' ELSE '' END "
                 f"{open_rows} ORDER BY known_at DESC, object_name, line LIMIT 50"
             ).fetchall()
             [(mended,)] = con.execute("SELECT count(mended_at) FROM quarantine").fetchall()
         metadata: dict[str, Any] = {
             "dagster/row_count": sum(row[2] for row in by_reason),
             "mended rows": mended,
-            "by reason": _table(["feed", "reason", "rows", "value at risk"], by_reason),
-            "newest": _table(["feed", "object", "line", "reason", "detail", "original text"], newest),
+            "by reason": _table({"feed": "", "reason": "", "rows": "int", "value at risk": "float"}, by_reason),
+            # Three columns, and short: the page is narrow and cuts off what is too wide. The table holds the whole.
+            "newest": _table({"where": "", "why": "", "original text": ""}, newest),
         }
         if by_reason:
-            figure = new_figure(8, 0.8 + 0.28 * len(by_reason))
-            axes = figure.subplots()
-            shown = by_reason[::-1]
-            axes.barh([f"{row[0]}: {row[1]}" for row in shown], [row[2] for row in shown], color="#c0504d")
-            axes.set_xlabel("rows")
-            axes.spines[["top", "right"]].set_visible(False)
-            metadata["picture"] = picture(figure, "Quarantine by feed and reason")
+            counts = [(f"{feed}: {reason}", rows) for feed, reason, rows, _ in by_reason]
+            metadata["picture of the quarantine"] = bars(counts, "Rows in quarantine by feed and reason")
         return dg.MaterializeResult(metadata=metadata)
 
     return [quarantine]
 
 
-def _table(columns: list[str], rows: list[tuple[Any, ...]]) -> dg.MetadataValue:
-    records = [
-        dg.TableRecord({c: "" if v is None else str(v) for c, v in zip(columns, row, strict=True)}) for row in rows
-    ]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(c, "string") for c in columns]))
+def _table(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> dg.MetadataValue:
+    """A table by column names and types, string where none is named."""
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
+    schema = dg.TableSchema([dg.TableColumn(name, kind or "string") for name, kind in columns.items()])
+    return dg.MetadataValue.table(records, schema=schema)

@@ -173,7 +173,7 @@ def _told(report: "DeliveryReport", lake: "Lake", engine: "Engine", seconds: flo
     }
     if report.delivery_id:
         metadata["delivery"] = report.delivery_id[:16]
-        metadata["sent by month"] = _picture(lake, engine)
+        metadata["picture of orders sent by month"] = _picture(lake, engine)
     if report.reasons:
         records = [dg.TableRecord({"reason": reason, "cells": n}) for reason, n in sorted(report.reasons.items())]
         metadata["refused by reason"] = dg.MetadataValue.table(
@@ -244,9 +244,11 @@ def _picture(lake: "Lake", engine: "Engine") -> dg.MarkdownMetadataValue:
     places = range(len(rows))
     axes.bar([p - 0.2 for p in places], [row[2] or 0.0 for row in rows], 0.4, color="#bbbbbb", label="before")
     axes.bar([p + 0.2 for p in places], [row[1] or 0.0 for row in rows], 0.4, color="#1f6fb4", label="sent")
-    step = max(1, len(rows) // 12)
+    step = len(rows) // 10 + 1
     axes.set_xticks(list(places)[::step], [row[0].strftime("%Y-%m") for row in rows][::step])
-    axes.set_ylabel("orders in cells sent, base units")
+    axes.set_ylabel("base units ordered")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_title("Orders in the cells of the last delivery, by month", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return picture(figure, "Orders in the cells of the last delivery, by month")

@@ -1,12 +1,11 @@
 """How a feed becomes a raw asset: ingest what is new, report the account of rows, check that it balances."""
 
-from collections import Counter
 from typing import Any
 
 import dagster as dg
 
 from o9_assets.assets.declare import dataset_asset
-from o9_assets.assets.pictures import new_figure, picture
+from o9_assets.assets.raw.feed_report import told
 from o9_assets.dataset import Dataset
 from o9_assets.planning.settings import Settings, bind
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, ZoneResource
@@ -14,8 +13,11 @@ from o9_assets.resources.configured import ClockResource, EngineResource, LakeRe
 __all__ = ["build_feed"]
 
 
-def build_feed(settings: Settings, dataset: Dataset, *, page: str, deps: tuple[tuple[str, str], ...] = ()) -> list[Any]:
-    """The asset of the feed that `dataset` takes, and its check. `page` is the dataset module's docstring.
+def build_feed(
+    settings: Settings, dataset: Dataset, *, page: str, deps: tuple[tuple[str, str], ...] = (), group: str | None = None
+) -> list[Any]:
+    """The asset of the feed that `dataset` takes, and its check. `page` is the dataset module's docstring; `group` is
+    the box that the UI draws it in, its layer's by default.
 
     Raises SettingsError where the feed's mapping does not fit the dataset.
     """
@@ -26,6 +28,7 @@ def build_feed(settings: Settings, dataset: Dataset, *, page: str, deps: tuple[t
         dataset,
         kinds={"iceberg", feed.format.type},
         deps=[list(dep) for dep in deps],
+        group=group,
         pool=f"landing_{feed_name}",
         description=f"{page.strip()}\n\n{dataset.description}\n\nLands as `{feed.path}`.",
     )
@@ -38,7 +41,7 @@ def build_feed(settings: Settings, dataset: Dataset, *, page: str, deps: tuple[t
     ) -> dg.MaterializeResult:
         from o9_assets.landing.ingest import ingest
 
-        room = lake.open()
+        room, opened = lake.open(), engine.open()
         report = ingest(
             feed_name,
             feed,
@@ -46,7 +49,7 @@ def build_feed(settings: Settings, dataset: Dataset, *, page: str, deps: tuple[t
             timezone=settings.timezone,
             zone=zone.open(),
             lake=room,
-            engine=engine.open(),
+            engine=opened,
             now=clock.now(),
             progress=context.log.info,
         )
@@ -54,23 +57,7 @@ def build_feed(settings: Settings, dataset: Dataset, *, page: str, deps: tuple[t
             context.log.warning(f"set aside {name}: {reason}")
         for name in report.left_for_later:
             context.log.warning(f"{name} changed while it was read; it is taken next time")
-        metadata: dict[str, Any] = {
-            "dagster/row_count": room.row_count(dataset),
-            "objects": report.objects,
-            "landed rows": report.landed_rows,
-            "accepted rows": report.accepted_rows,
-            "quarantined rows": report.quarantined_rows,
-            "objects set aside": len(report.set_aside),
-            "bytes": report.size_bytes,
-        }
-        if report.reasons:
-            metadata["value at risk"] = float(report.value_at_risk)
-            metadata["quarantine by reason"] = _reasons(report.reasons)
-            metadata["quarantine"] = _bars(report.reasons)
-        if report.set_aside:
-            lines = [f"- `{name}`: {reason}" for name, reason in sorted(report.set_aside.items())[:50]]
-            metadata["set aside"] = dg.MetadataValue.md("\n".join(lines))
-        return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(metadata=told(feed_name, dataset, report, room, opened))
 
     @dg.asset_check(
         asset=raw,
@@ -98,21 +85,3 @@ def build_feed(settings: Settings, dataset: Dataset, *, page: str, deps: tuple[t
         )
 
     return [raw, every_row_accounted_for]
-
-
-def _reasons(reasons: Counter[str]) -> dg.MetadataValue:
-    records = [dg.TableRecord({"reason": reason, "rows": rows}) for reason, rows in reasons.most_common()]
-    return dg.MetadataValue.table(
-        records,
-        schema=dg.TableSchema([dg.TableColumn("reason", "string"), dg.TableColumn("rows", "int")]),
-    )
-
-
-def _bars(reasons: Counter[str]) -> dg.MetadataValue:
-    figure = new_figure(7, 0.6 + 0.3 * len(reasons))
-    axes = figure.subplots()
-    ordered = reasons.most_common()[::-1]
-    axes.barh([reason for reason, _ in ordered], [rows for _, rows in ordered], color="#c0504d")
-    axes.set_xlabel("rows in quarantine")
-    axes.spines[["top", "right"]].set_visible(False)
-    return picture(figure, "Rows in quarantine by reason")

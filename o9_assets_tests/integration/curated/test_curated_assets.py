@@ -69,7 +69,7 @@ def test_a_run_tells_what_it_made_and_every_check_passes(sold: Any) -> None:
     assert kinds == [("return", 1), ("sale", 3)]
     history = told(result, "demand_history")
     assert history["made"] == "the whole"
-    assert history["most valuable series"].startswith("![Demand of A at L1](data:image/png;base64,")
+    assert history["picture of the most valuable series"].startswith("![Demand of A · L1 · ALL](data:image/png;base64,")
     segments = told(result, "demand_segments")
     assert segments["dagster/row_count"] == 2
     assert "- new: 2" in segments["demand classes"]

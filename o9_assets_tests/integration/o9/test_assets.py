@@ -71,7 +71,8 @@ def test_the_export_says_what_it_did_and_its_checks_pass(exchange: Exchange) -> 
     told = metadata(result)
     assert (told["cells sent"], told["cells new"], told["cells unchanged"], told["cells refused by o9"]) == (7, 7, 0, 0)
     assert told["dagster/row_count"] == 7
-    assert str(told["sent by month"]).startswith("![Orders in the cells of the last delivery, by month](data:image/png")
+    shown = str(told["picture of orders sent by month"])
+    assert shown.startswith("![Orders in the cells of the last delivery, by month](data:image/png")
     checks = {e.check_name: e for e in result.get_asset_check_evaluations()}
     assert checks["o9_holds_what_was_sent"].passed and checks["o9_refuses_nothing"].passed
     assert checks["o9_holds_what_was_sent"].description == "14 values in 3 partial weeks agree"
