@@ -192,7 +192,10 @@ def _content_type(operation: OperationModel, protocol: str, given: Mapping[str, 
 
 @cache
 def _mirror(service: str) -> ServiceModel:
-    """The service with each operation's output as its input, at the root."""
+    """The service with each operation's output as its input, at the root.
+
+    Least values are left out: the models state them for requests, and answers go below (FailedRecordCount 0).
+    """
     found = description(service)
     operations: dict[str, Any] = {}
     for name, operation in found["operations"].items():  # type: ignore[attr-defined]
@@ -201,7 +204,8 @@ def _mirror(service: str) -> ServiceModel:
         if "output" in operation:
             turned["input"] = {"locationName": f"{name}Response", **operation["output"]}
         operations[name] = turned
-    return ServiceModel({**found, "operations": operations}, service)
+    shapes = {n: {k: v for k, v in s.items() if k != "min"} for n, s in found["shapes"].items()}  # type: ignore[attr-defined]
+    return ServiceModel({**found, "operations": operations, "shapes": shapes}, service)
 
 
 def error(

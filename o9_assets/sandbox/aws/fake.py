@@ -6,8 +6,9 @@
         def create_task(self, request: dict[str, Any], call: Call) -> dict[str, Any]: ...
 
 A method is named as boto3 names the operation. The request is already parsed and checked against botocore's model; the
-answer is checked before it is sent. Operations without a method fall through to moto where `falls_through` says so, and
-are refused as not emulated otherwise.
+answer is checked before it is sent (a method may answer a whole `codec.Answer` instead, where speed matters).
+Operations without a method fall through to moto where `falls_through` says so, and are refused as not emulated
+otherwise.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class Gateway:
 
     def _faked(
         self,
-        method: Callable[[dict[str, Any], Call], dict[str, Any]],
+        method: Callable[[dict[str, Any], Call], dict[str, Any] | codec.Answer],
         request: Request,
         sign: Signed | None,
         operation: OperationModel,
@@ -161,7 +161,8 @@ class Gateway:
         call = Call(self._twin.account, region, self._twin.principal(sign), operation.name, self._twin)
         given = codec.parse(operation, request, labels, protocol)
         try:
-            return codec.serialise(operation, method(given, call), protocol)
+            output = method(given, call)
+            return output if isinstance(output, codec.Answer) else codec.serialise(operation, output, protocol)
         except ServiceError:
             raise
         except ParamValidationError as wrong:
