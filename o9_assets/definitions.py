@@ -17,11 +17,11 @@ __all__ = ["build_defs", "defs"]
 
 def build_defs(deployment: Deployment) -> dg.Definitions:
     """Everything that Dagster shows and runs for `deployment`."""
-    things = catalog.build(deployment.settings)
+    things = catalog.build(deployment.settings, movers=deployment.movers)
     return dg.Definitions(
         assets=fresh(deployment.settings, [t for t in things if not isinstance(t, dg.AssetChecksDefinition)]),
         asset_checks=[t for t in things if isinstance(t, dg.AssetChecksDefinition)],
-        jobs=jobs.build(deployment.settings),
+        jobs=jobs.build(deployment.settings, movers=deployment.movers),
         schedules=schedules.build(deployment.settings, running=deployment.schedules_running),
         sensors=[
             landing.build(deployment.settings, running=deployment.sensors_running),

@@ -34,6 +34,7 @@ from o9_assets.resources.configured import (
     ClockResource,
     EngineResource,
     LakeResource,
+    MoversResource,
     O9Resource,
     WarehouseResource,
     ZoneResource,
@@ -57,6 +58,7 @@ class Deployment:
     resources: Mapping[str, Any]
     sensors_running: bool = True
     schedules_running: bool = False
+    movers: bool = False
 
 
 def local(
@@ -114,9 +116,11 @@ def aws(settings: Settings, environment: Mapping[str, str]) -> Deployment:
             "zone": ZoneResource(kind="s3", location=need("O9_LANDING_ZONE"), settle_seconds=0, **buckets),
             "o9": O9Resource(kind="http", location=need("O9_BASE_URL"), profile=settings.o9.profile),
             "warehouse": WarehouseResource(path=need("O9_WAREHOUSE")),
+            "movers": MoversResource(location=need("O9_LANDING_ZONE"), **buckets),
             "notifier": SnsNotifier(topic_arn=topic) if topic else LogNotifier(),
         },
         schedules_running=True,
+        movers=True,
     )
 
 

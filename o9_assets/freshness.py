@@ -27,8 +27,11 @@ def longest_wait(cron: str, timezone: str) -> timedelta:
     return max(after - before for before, after in pairwise(tick.astimezone(UTC) for tick in ticks))
 
 
-def fresh(settings: Settings, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The assets, each with a policy by the schedule that makes it, but for those that brought their own.
+def fresh(
+    settings: Settings, assets: list[dg.AssetsDefinition | dg.AssetSpec]
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The assets, each with a policy by the schedule that makes it, but for those that brought their own
+    and those that are only shown (sources).
 
     It warns when a run is late (the wait and a grace are over) and fails when one was missed (twice the wait).
     """
@@ -52,4 +55,4 @@ def fresh(settings: Settings, assets: list[dg.AssetsDefinition]) -> list[dg.Asse
         is_weekly = spec.group_name in ("forecast", "warehouse") or spec.key in weekly
         return spec.replace_attributes(freshness_policy=cycle if is_weekly else daily)
 
-    return [asset.map_asset_specs(with_policy) for asset in assets]
+    return [a if isinstance(a, dg.AssetSpec) else a.map_asset_specs(with_policy) for a in assets]

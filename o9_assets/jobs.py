@@ -7,18 +7,21 @@ from o9_assets.planning.settings import Settings
 __all__ = ["build"]
 
 
-def build(settings: Settings) -> list["dg.UnresolvedAssetJobDefinition"]:
+def build(settings: Settings, *, movers: bool = False) -> list["dg.UnresolvedAssetJobDefinition"]:
     """`refresh` brings demand history up to date and sends what changed to o9; `cycle` does what a planning cycle
-    needs on top (forecast, o9's plan, warehouse, close); `maintenance` keeps the lake small."""
+    needs on top (forecast, o9's plan, warehouse, close); `maintenance` keeps the lake small. With `movers`, `refresh`
+    begins with the transfers, so that what was changed until now is in, and `transfers` is them alone."""
     groups = dg.AssetSelection.groups
     returned = [["o9", "outbound_plan"], *([["raw", "o9_plan"]] if "o9_plan" in settings.feeds else [])]
     back = dg.AssetSelection.assets(*returned)
     maintenance = dg.AssetSelection.assets(["lake", "maintenance"])
     close = dg.AssetSelection.assets(["lake", "cycle_close"])
+    transfers = groups("landing") if movers and settings.transfers else None
+    raw = groups("raw", "curated")
     return [
         dg.define_asset_job(
             "refresh",
-            selection=groups("raw", "curated")
+            selection=(transfers | raw if transfers else raw)
             | (groups("o9") - back)
             | dg.AssetSelection.assets(["lake", "quarantine"]),
             description="Landed files to raw, curated demand history, and what changed to o9.",
@@ -32,5 +35,16 @@ def build(settings: Settings) -> list["dg.UnresolvedAssetJobDefinition"]:
             "maintenance",
             selection=maintenance,
             description="Compacts the lake's tables, expires snapshots that no cycle holds, removes dead files.",
+        ),
+        *(
+            [
+                dg.define_asset_job(
+                    "transfers",
+                    selection=transfers,
+                    description="AWS's movers bring in what their sources hold; the landing sensor does the rest.",
+                )
+            ]
+            if transfers
+            else []
         ),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from o9_assets.assets.curated import demand_history, demand_segments, items, locations, order_lines
 from o9_assets.assets.forecast import backtest, predictions
 from o9_assets.assets.lake import cycle_close, maintenance, quarantine
+from o9_assets.assets.landing import transfers
 from o9_assets.assets.o9 import demand_export, outbound_plan
 from o9_assets.assets.raw import (
     erp_items,
@@ -65,10 +66,14 @@ DATASETS: tuple[ModuleType, ...] = (
 )
 
 
-def build(settings: Settings) -> list[Any]:
-    """The assets and asset checks of a company. Raises SettingsError for a feed that no dataset takes."""
+def build(settings: Settings, *, movers: bool = False) -> list[Any]:
+    """The assets and asset checks of a company; `movers` says whether its transfers can be started.
+
+    Raises SettingsError for a feed that no dataset takes.
+    """
     for name in settings.feeds:
         if name not in FEEDS:
             raise settings.error(f"feeds.{name}", f"no dataset takes a feed of this name; there are {', '.join(FEEDS)}")
     modules = [module for name, module in FEEDS.items() if name in settings.feeds]
-    return [thing for module in (*modules, *DATASETS) for thing in module.build(settings)]
+    datasets = [thing for module in (*modules, *DATASETS) for thing in module.build(settings)]
+    return [*transfers.build(settings, movers=movers), *datasets]

@@ -56,3 +56,25 @@ QUARANTINE = Dataset(
     ),
     key=("feed", "object_id", "line"),
 )
+
+TRANSFERS = Dataset(
+    "landing.transfers",
+    "One row per execution of a transfer (see docs/transfers.md): who started it, how it stands, what it wrote.",
+    (
+        Column("transfer", "string", "The transfer's name in the settings", True),
+        Column("number", "int64", "Rises by one with every execution of the transfer", True),
+        Column("token", "string", "What the service was started with; the same token finds the same execution", True),
+        Column("kind", "string", "dms, datasync, appflow or data_exchange", True),
+        Column("resource", "string", "The service's task, flow or data set", True),
+        Column("lands", "string", "Folder below the landing zone's root that it writes to", True),
+        Column("execution", "string", "The service's id of the execution; null until it is known"),
+        Column("state", "string", "running, succeeded, failed or cancelled", True),
+        Column("status", "string", "The service's own word for its state"),
+        Column("reason", "string", "The service's own text on why it failed"),
+        Column("counters", "string", "The service's counters as a JSON object"),
+        Column("objects", "int64", "Objects that it wrote"),
+        Column("started_at", "timestamp", "When it was asked for (UTC)", True),
+        Column("ended_at", "timestamp", "When it was seen to have ended (UTC)"),
+    ),
+    key=("transfer", "number"),
+)

@@ -22,6 +22,7 @@ from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
 from o9_assets.landing.plain import Hopeless, make_plain
 from o9_assets.landing.staging import Staging
+from o9_assets.landing.transfers import held_back, releases
 from o9_assets.planning.feeds import Feed, Match
 from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import CommitConflict, Lake, all_of, equal, isin
@@ -57,14 +58,16 @@ class Arrival:
 
 
 def new_objects(feed_name: str, feed: Feed, *, zone: LandingZone, lake: Lake) -> list[Arrival]:
-    """Objects of the feed that the manifest does not list, oldest delivery day first."""
+    """Objects of the feed that the manifest does not list and that no unfinished transfer holds back, oldest delivery
+    day first."""
     known = set(
         lake.read(MANIFEST, columns=["object_id", "feed"], where=equal("feed", feed_name))["object_id"].to_pylist()
     )
+    holds = held_back(lake)
     arrivals = [
         Arrival(found, match)
         for found in zone.list(feed.prefix)
-        if (match := feed.match(found.name)) is not None and found.object_id not in known
+        if (match := feed.match(found.name)) is not None and found.object_id not in known and releases(found, holds)
     ]
     return sorted(arrivals, key=lambda a: (a.match.covers_date or date.min, a.found.name))
 

@@ -17,17 +17,20 @@ from o9_assets.failures import Permanent
 
 if TYPE_CHECKING:
     from o9_assets.planning.settings import Settings
+    from o9_assets.planning.transfers import Transfer
     from o9_assets.resources.aws import Buckets
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
     from o9_assets.resources.landing_zone import LandingZone
     from o9_assets.resources.o9 import O9Client
+    from o9_assets.resources.transfers.mover import Mover
     from o9_assets.resources.warehouse import Warehouse
 
 __all__ = [
     "ClockResource",
     "EngineResource",
     "LakeResource",
+    "MoversResource",
     "O9Resource",
     "WarehouseResource",
     "ZoneResource",
@@ -117,6 +120,17 @@ class ZoneResource(InBuckets):
 
         bucket, _, prefix = self.location.removeprefix("s3://").partition("/")
         return S3Zone(bucket, prefix, aws.s3(self.buckets), settle_seconds=self.settle_seconds)
+
+
+class MoversResource(InBuckets):
+    """AWS services that write into the landing zone, as the settings declare them."""
+
+    location: str = Field(description="s3://bucket/prefix of the landing zone")
+
+    def open(self, transfer: "Transfer") -> "Mover":
+        from o9_assets.resources.transfers.opening import open_mover
+
+        return open_mover(transfer, self.location, self.buckets)
 
 
 class O9Resource(dg.ConfigurableResource[None]):

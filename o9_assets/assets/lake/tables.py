@@ -7,7 +7,7 @@ from o9_assets.planning.settings import Settings
 
 __all__ = ["LAYERS", "lake_tables"]
 
-LAYERS = ("raw", "curated", "forecast", "o9", "lake")
+LAYERS = ("landing", "raw", "curated", "forecast", "o9", "lake")
 
 
 def lake_tables(settings: Settings, *layers: str) -> list[Dataset]:

@@ -27,7 +27,7 @@ def build_feed(
     @dataset_asset(
         dataset,
         kinds={"iceberg", feed.format.type},
-        deps=[list(dep) for dep in deps],
+        deps=[*([*dep] for dep in deps), *(["landing", name] for name in _transfers(settings, feed_name))],
         group=group,
         pool=f"landing_{feed_name}",
         description=f"{page.strip()}\n\n{dataset.description}\n\nLands as `{feed.path}`.",
@@ -85,3 +85,8 @@ def build_feed(
         )
 
     return [raw, every_row_accounted_for]
+
+
+def _transfers(settings: Settings, feed_name: str) -> list[str]:
+    """Transfers that bring the feed's files."""
+    return [name for name, transfer in settings.transfers.items() if feed_name in transfer.feeds]
