@@ -5,14 +5,18 @@ What a test makes it names uniquely (`unique`), as others share the twin.
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
 from o9_assets.sandbox.aws import Twin
 
-__all__ = ["shared_twin", "twin", "unique"]
+__all__ = ["eventually", "shared_twin", "twin", "unique"]
+
+T = TypeVar("T")
 
 
 def unique(name: str) -> str:
@@ -37,3 +41,12 @@ def twin(shared_twin: Twin, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
     shared_twin.reset()
     yield shared_twin
     shared_twin.reset()
+
+
+def eventually(look: Callable[[], T], seconds: float = 30) -> T:
+    """What `look` finds, as soon as it finds something; it is asked again until then."""
+    until = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < until, f"nothing after {seconds} s"
+        time.sleep(0.02)
+    return found

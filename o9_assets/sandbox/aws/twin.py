@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from o9_assets.sandbox.aws.fake import Fake
+from o9_assets.sandbox.aws.fake import Fake, ServiceError
 from o9_assets.sandbox.aws.faults import Faults
 from o9_assets.sandbox.aws.gateway import INSIDE, ROOT, Gateway
 from o9_assets.sandbox.aws.journal import Journal
@@ -53,6 +55,7 @@ class Twin:
         """Set when the twin closes: work in the background looks at it and ends."""
 
     def __enter__(self) -> Twin:
+        import boto3
         from moto.core.base_backend import BackendDict
         from moto.core.model_instances import reset_model_data
 
@@ -64,6 +67,8 @@ class Twin:
         self.state.mkdir(parents=True, exist_ok=True)
         self.fakes = {name: fake(self) for name, fake in (default() if self._given is None else self._given).items()}
         self._gateway = Gateway(self, self.fakes)
+        self._session: Any = boto3.session.Session(aws_access_key_id=INSIDE, aws_secret_access_key=SECRET)
+        self._clients: dict[tuple[str, str], Any] = {}
         self._server = Server(self._gateway, self._port)
         self.url = f"http://127.0.0.1:{self._server.port}"
         self._server.start()
@@ -85,12 +90,15 @@ class Twin:
 
     def client(self, service: str, **kw: Any) -> Any:
         """A boto3 client of the twin itself: no faults, no journal, no policies. For fakes, and for tests to look."""
-        import boto3
-
-        session = boto3.session.Session(
-            aws_access_key_id=INSIDE, aws_secret_access_key=SECRET, region_name=kw.pop("region_name", self.region)
-        )
-        return session.client(service, endpoint_url=self.url, **kw)  # type: ignore[call-overload]
+        region = kw.pop("region_name", self.region)
+        with self._lock:
+            # Making a client is dear, and boto3's clients are safe for threads.
+            if not kw and (service, region) in self._clients:
+                return self._clients[service, region]
+            made = self._session.client(service, region_name=region, endpoint_url=self.url, **kw)
+            if not kw:
+                self._clients[service, region] = made
+        return made
 
     def environment(self) -> dict[str, str]:
         """The variables that a process needs to find the twin instead of AWS."""
@@ -122,6 +130,46 @@ class Twin:
             self._threads.append(thread)
         thread.start()
         return thread
+
+    # For fakes that do what AWS does between its services
+
+    def fetch(self, bucket: str, key: str, version: str | None = None) -> bytes:
+        """An object's content. Raises ServiceError where it is not there."""
+        from botocore.exceptions import ClientError
+
+        pinned = {"VersionId": version} if version else {}
+        try:
+            return bytes(self.client("s3").get_object(Bucket=bucket, Key=key, **pinned)["Body"].read())
+        except ClientError as error:
+            told = error.response["Error"]
+            message = f"s3://{bucket}/{key}: {told['Code']}, {told['Message']}"
+            raise ServiceError("InvalidParameterValueException", message) from error
+
+    def send(self, arn: str, text: str, attributes: Mapping[str, str] | None = None) -> None:
+        """Send a message to a queue or topic. Raises ServiceError for any other ARN."""
+        service, region, _, name = arn.split(":", 5)[2:6]
+        told = {k: {"DataType": "String", "StringValue": v} for k, v in (attributes or {}).items()}
+        match service:
+            case "sqs":
+                sqs = self.client("sqs", region_name=region)
+                url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+                sqs.send_message(QueueUrl=url, MessageBody=text, MessageAttributes=told)
+            case "sns":
+                sns = self.client("sns", region_name=region)
+                sns.publish(TopicArn=arn, Message=text, MessageAttributes=told)
+            case _:
+                raise ServiceError("NotEmulated", f"NotEmulated: sending to {arn} is not emulated by the sandbox")
+
+    def log(self, group: str, stream: str, text: str) -> None:
+        """Keep what a process printed in CloudWatch Logs."""
+        logs, now = self.client("logs"), time.time_ns() // 1_000_000
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=group)
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        events = [{"timestamp": now, "message": line} for line in text.splitlines() if line]
+        for first in range(0, len(events), 1000):
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events[first : first + 1000])
 
     def locked(self, service: str) -> AbstractContextManager[Any]:
         """What a fake holds while it works on moto's own state of a service."""

@@ -10,6 +10,7 @@ __all__ = ["DEFAULT", "default"]
 
 DEFAULT: dict[str, str] = {
     "glue": "o9_assets.sandbox.aws.services.glue:Glue",
+    "lambda": "o9_assets.sandbox.aws.services.lambda_:Lambda",
     "kinesis": "o9_assets.sandbox.aws.services.kinesis:Kinesis",
 }
 """Where the fake of each service is, as module:class."""
