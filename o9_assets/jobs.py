@@ -12,8 +12,8 @@ def build(settings: Settings, *, movers: bool = False) -> list["dg.UnresolvedAss
     needs on top (forecast, o9's plan, warehouse, close); `maintenance` keeps the lake small. With `movers`, `refresh`
     begins with the transfers, so that what was changed until now is in, and `transfers` is them alone."""
     groups = dg.AssetSelection.groups
-    returned = [["o9", "outbound_plan"], *([["raw", "o9_plan"]] if "o9_plan" in settings.feeds else [])]
-    back = dg.AssetSelection.assets(*returned)
+    sent = dg.AssetSelection.assets(["o9", "demand_export"])
+    back = groups("o9") - sent
     maintenance = dg.AssetSelection.assets(["lake", "maintenance"])
     close = dg.AssetSelection.assets(["lake", "cycle_close"])
     transfers = groups("landing") if movers and settings.transfers else None
@@ -21,15 +21,14 @@ def build(settings: Settings, *, movers: bool = False) -> list["dg.UnresolvedAss
     return [
         dg.define_asset_job(
             "refresh",
-            selection=(transfers | raw if transfers else raw)
-            | (groups("o9") - back)
-            | dg.AssetSelection.assets(["lake", "quarantine"]),
+            selection=(transfers | raw if transfers else raw) | sent | dg.AssetSelection.assets(["lake", "quarantine"]),
             description="Landed files to raw, curated demand history, and what changed to o9.",
         ),
         dg.define_asset_job(
             "cycle",
             selection=groups("forecast", "warehouse") | back | close,
-            description="A planning cycle: backtest and forecast, o9's plan back, the warehouse, the cycle's tags.",
+            description="A planning cycle: backtest and forecast, o9's plans back and kept, the warehouse, the cycle's "
+            "tags.",
         ),
         dg.define_asset_job(
             "maintenance",

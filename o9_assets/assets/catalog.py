@@ -10,7 +10,14 @@ from o9_assets.assets.curated import demand_history, demand_segments, items, loc
 from o9_assets.assets.forecast import backtest, predictions
 from o9_assets.assets.lake import cycle_close, maintenance, quarantine
 from o9_assets.assets.landing import transfers
-from o9_assets.assets.o9 import demand_export, outbound_plan
+from o9_assets.assets.o9 import (
+    demand_export,
+    outbound_files,
+    outbound_forecasts,
+    outbound_members,
+    outbound_plan,
+    plan_snapshots,
+)
 from o9_assets.assets.raw import (
     erp_items,
     erp_locations,
@@ -18,6 +25,8 @@ from o9_assets.assets.raw import (
     erp_shipments,
     inventory,
     item_transitions,
+    o9_forecasts,
+    o9_members,
     o9_plan,
     promotions,
     uom_conversions,
@@ -42,6 +51,8 @@ FEEDS: dict[str, ModuleType] = {
     "promotions": promotions,
     "item_transitions": item_transitions,
     "o9_plan": o9_plan,
+    "o9_forecasts": o9_forecasts,
+    "o9_members": o9_members,
 }
 
 DATASETS: tuple[ModuleType, ...] = (
@@ -55,6 +66,10 @@ DATASETS: tuple[ModuleType, ...] = (
     predictions,
     demand_export,
     outbound_plan,
+    outbound_forecasts,
+    outbound_members,
+    outbound_files,
+    plan_snapshots,
     warehouse_items,
     warehouse_locations,
     warehouse_weeks,

@@ -26,6 +26,7 @@ __all__ = [
     "Forecast",
     "Grain",
     "Labels",
+    "Outbound",
     "Root",
     "SampleCompany",
     "Schedules",
@@ -167,6 +168,22 @@ class Forecast(Model):
         return value
 
 
+class Outbound(Model):
+    """What is fetched from o9 in each cycle, by its API or from its SFTP folder, into the landing zone."""
+
+    measure_group: str = Field("Forecast", min_length=1, description="Measure group that holds o9's forecasts")
+    measures: tuple[str, ...] = Field(
+        ("Stat Fcst", "Fcst Adjustment 1", "Consensus Fcst"),
+        min_length=1,
+        description="Its measures: statistical, adjustments, consensus, published, as the tenant calls them",
+    )
+    by: Literal["facts", "query"] = Field("facts", description="Read as facts, page by page, or by one IBPL query")
+    members: tuple[Literal["item", "location", "channel"], ...] = Field(
+        ("item", "location"), description="Dimensions whose members are fetched"
+    )
+    sftp: bool = Field(False, description="Whether o9 drops files into its SFTP folder that are to be collected")
+
+
 class O9(Model):
     """What this company's o9 tenant calls things. The profile says how it is spoken to."""
 
@@ -181,6 +198,7 @@ class O9(Model):
     plan_measures: tuple[str, ...] = Field(
         ("Stat Fcst",), min_length=1, description="Measures that o9's plan brings back"
     )
+    outbound: Outbound = Field(Outbound(), description="What is fetched from o9 in each cycle")
     corrections: Literal["send", "hold"] = Field(
         "send", description="Corrections of published history are sent, or held until a person approves the difference"
     )

@@ -23,7 +23,9 @@ QUARANTINE = Dataset("lake.quarantine", ROWS.description, ROWS.columns, ROWS.key
 def build(settings: Settings) -> list[Any]:
     """The report on the quarantine."""
 
-    @dataset_asset(QUARANTINE, kinds={"iceberg"}, deps=[["raw", name] for name in settings.feeds if name != "o9_plan"])
+    @dataset_asset(
+        QUARANTINE, kinds={"iceberg"}, deps=[["raw", name] for name in settings.feeds if not name.startswith("o9_")]
+    )
     def quarantine(
         context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
     ) -> dg.MaterializeResult:

@@ -1,6 +1,6 @@
 """o9's edge: contract profiles, the client, and its errors. o9's own names live here and in the settings only."""
 
-from o9_assets.resources.o9.client import Batch, Dropped, O9Client, Outcome, Receipt
+from o9_assets.resources.o9.client import Batch, Dropped, O9Client, Outcome, Receipt, RemoteFile
 from o9_assets.resources.o9.errors import (
     ContractBroken,
     Denied,
@@ -23,6 +23,7 @@ __all__ = [
     "Profile",
     "Receipt",
     "RejectedRows",
+    "RemoteFile",
     "Throttled",
     "Unavailable",
     "Unconfirmed",

@@ -82,8 +82,7 @@ class Caller:
             attempt += 1
             self._breaker.admit()
             await self._sleep_until(self._resume_at)
-            pause = min(retry.first_pause_seconds * 2 ** min(attempt - 1, 30), retry.longest_pause_seconds)
-            pause *= self._jitter.uniform(0.5, 1.0)
+            pause = retry.pause(attempt) * self._jitter.uniform(0.5, 1.0)
             sign = await self._auth.header()
             try:
                 response = await self._http.request(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
@@ -22,7 +23,7 @@ from o9_assets.resources.o9.calls import Answer, Caller, field
 from o9_assets.resources.o9.errors import ContractBroken, O9Error, RejectedRows, Unconfirmed
 from o9_assets.resources.o9.profile import Profile
 
-__all__ = ["Batch", "Dropped", "O9Client", "Outcome", "Receipt"]
+__all__ = ["Batch", "Dropped", "O9Client", "Outcome", "Receipt", "RemoteFile"]
 
 Row = dict[str, Any]
 URL_ROOM = 4_000
@@ -49,6 +50,15 @@ class Dropped:
 
     receipt: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of o9's outbound folder: its name below it, its size and when it was changed (seconds since 1970)."""
+
+    name: str
+    size_bytes: int
+    modified_at: float
 
 
 Outcome: TypeAlias = "Receipt | Dropped | O9Error"
@@ -108,12 +118,19 @@ class O9Client:
         """Names of a dimension's members; with `names`, those of them that o9 has."""
         path = self.path(self.profile.paths.members, dimension=dimension)
         if names is None:
-            return {str(field(row, "Name")) for page in self._pages(path, []) for row in page}
+            return {str(row["Name"]) for page in self.member_pages(dimension) for row in page}
         found: set[str] = set()
         for some in _by_length(sorted(names), URL_ROOM):
             pages = self._pages(path, [{"AttributeName": "Name", "Values": some}])
             found |= {str(field(row, "Name")) for page in pages for row in page}
         return found & set(names)
+
+    def member_pages(self, dimension: str) -> Iterator[list[Row]]:
+        """Pages of a dimension's members, each a row with Name and attributes."""
+        for page in self._pages(self.path(self.profile.paths.members, dimension=dimension), []):
+            for row in page:
+                field(row, "Name")
+            yield page
 
     def create_members(self, dimension: str, members: Sequence[Row]) -> int:
         """Create members, given as rows with Name and attributes; returns how many o9 took."""
@@ -213,6 +230,24 @@ class O9Client:
             return None
         answer = self._call("GET", self.path(self.profile.paths.pipeline_status, run=run))
         return str(field(answer.body, "Status"))
+
+    # Files that o9 dropped
+
+    def collect(self, into: Path, wanted: Callable[[RemoteFile], bool]) -> Iterator[tuple[RemoteFile, Path]]:
+        """Files of o9's SFTP folder that are whole and `wanted`, one after the other, each copied into `into`.
+
+        A copy is the caller's until it asks for the next. Raises Denied for a wrong host key or login, Unavailable
+        when patience ends.
+        """
+        from o9_assets.resources.o9.sftp_outbound import Collector
+
+        collector = Collector(self, into)
+        try:
+            for found in self._runner.run(collector.listing()):
+                if wanted(found) and (copy := self._runner.run(collector.copy(found))) is not None:
+                    yield found, copy
+        finally:
+            self._runner.run(collector.close())
 
     # How it does it
 

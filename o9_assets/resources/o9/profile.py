@@ -63,6 +63,11 @@ class Files(Model):
     name: str = Field("Fact.{measure_group}.{chunk}.csv", description="{measure_group} and {chunk} are filled in")
     delimiter: str = Field(",", min_length=1, max_length=1)
     control: str | None = Field(None, description="carrier: sftp; ending of an empty file that says a file is whole")
+    outbound_folder: str = Field("outbound", description="Folder below the tenant's in which o9 drops its files")
+    outbound_control: str | None = Field(
+        None,
+        description="Ending of the empty file that says that an outbound file is whole, where o9 makes one",
+    )
     load_pipeline: str = Field("LoadFacts", description="carrier: data_lake; pipeline that loads the files")
     load_patience_seconds: float = Field(900, ge=0, description="How long o9 may take to load files")
     confirm: Literal["read_back", "receipt"] = Field(
@@ -97,6 +102,10 @@ class Retry(Model):
     longest_pause_seconds: float = Field(30, gt=0, description="Of our own pauses; Retry-After is obeyed in full")
     open_after_failures: int = Field(10, ge=1, description="Failures in a row after which o9 is left alone")
     cool_down_seconds: float = Field(30, ge=0, description="For so long; then one request tries")
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after an attempt, counted from 1, without jitter."""
+        return min(self.first_pause_seconds * 2.0 ** min(attempt - 1, 30), self.longest_pause_seconds)
 
 
 class Limits(Model):

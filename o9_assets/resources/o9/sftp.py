@@ -17,7 +17,7 @@ from o9_assets.resources.o9.errors import Denied, O9Error, Unavailable
 if TYPE_CHECKING:
     from o9_assets.resources.o9.client import Batch, O9Client, Outcome
 
-__all__ = ["drop"]
+__all__ = ["Connection", "drop"]
 
 BLOCK = 256 << 10
 
@@ -31,20 +31,20 @@ async def drop(client: O9Client, measure_group: str, batches: Sequence[Batch]) -
     retry = client.profile.retry
     until = client.clock() + retry.patience_seconds
     attempt = 0
-    connection: _Connection | None = None
+    connection: Connection | None = None
     try:
         for batch in batches:
             name = file_name(client, measure_group, batch)
             while stopped is None:
                 attempt += 1
                 try:
-                    connection = connection or await _Connection.open(client)
+                    connection = connection or await Connection.open(client)
                     await connection.put(name, batch.rows, client.profile.files.control)
                 except Unavailable as error:
                     if connection is not None:
                         await connection.close()
                         connection = None
-                    pause = min(retry.first_pause_seconds * 2 ** min(attempt, 20), retry.longest_pause_seconds)
+                    pause = retry.pause(attempt)
                     if client.clock() + pause > until:
                         stopped = error
                     else:
@@ -61,14 +61,14 @@ async def drop(client: O9Client, measure_group: str, batches: Sequence[Batch]) -
     return outcomes
 
 
-class _Connection:
+class Connection:
     """An SFTP session. Raises Denied for a wrong host key or login, Unavailable for what may pass."""
 
     def __init__(self, ssh: asyncssh.SSHClientConnection, sftp: asyncssh.SFTPClient) -> None:
-        self._ssh, self._sftp = ssh, sftp
+        self._ssh, self.sftp = ssh, sftp
 
     @classmethod
-    async def open(cls, client: O9Client) -> _Connection:
+    async def open(cls, client: O9Client) -> Connection:
         given = client.profile.sftp
         try:
             hosts = asyncssh.import_known_hosts(f"[{given.host}]:{given.port} {given.host_key}\n")
@@ -103,12 +103,12 @@ class _Connection:
         try:
             folder = name.rpartition("/")[0]
             if folder:
-                await self._sftp.makedirs(folder, exist_ok=True)
+                await self.sftp.makedirs(folder, exist_ok=True)
             if await self._size(name) != len(content):
                 await self._go_on(part, content)
-                await self._sftp.posix_rename(part, name)
+                await self.sftp.posix_rename(part, name)
             if control is not None:
-                async with self._sftp.open(name + control, "wb"):
+                async with self.sftp.open(name + control, "wb"):
                     pass
         except (asyncssh.SFTPPermissionDenied, asyncssh.SFTPNoSuchFile) as error:
             raise Denied(f"o9's SFTP refused {name} ({error.reason}).", remedy="Look at files.folder.") from error
@@ -126,7 +126,7 @@ class _Connection:
         there = await self._size(part) or 0
         if there > len(content):
             there = 0
-        async with self._sftp.open(part, "r+b" if there else "wb") as file:
+        async with self.sftp.open(part, "r+b" if there else "wb") as file:
             await file.seek(there)
             for start in range(there, len(content), BLOCK):
                 await file.write(content[start : start + BLOCK])
@@ -135,7 +135,7 @@ class _Connection:
 
     async def _size(self, name: str) -> int | None:
         try:
-            return (await self._sftp.stat(name)).size
+            return (await self.sftp.stat(name)).size
         except asyncssh.SFTPNoSuchFile:
             return None
 

@@ -24,7 +24,7 @@ from o9_assets.sandbox.o9.store import Store
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m o9_assets.sandbox.o9", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--state", type=Path, required=True, help="SQLite file that holds what this o9 holds")
-    parser.add_argument("--outbound", type=Path, help="folder into which it drops its files")
+    parser.add_argument("--outbound", type=Path, help="folder into which it drops its files (default: SFTP's)")
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--sftp-port", type=int, help="serve SFTP there")
     parser.add_argument("--faults", type=Path, help="JSON file of faults; docs/o9.md lists them")
@@ -34,9 +34,11 @@ def main() -> None:
 async def serve(given: argparse.Namespace) -> None:
     """Serve until interrupted."""
     store = Store(given.state)
+    # Without a folder of its own its files go where its SFTP host offers them.
+    outbound = given.outbound or (store.files / "outbound" if given.sftp_port is not None else None)
     app = build_app(
         store,
-        folder_drop(given.outbound) if given.outbound else None,
+        folder_drop(outbound) if outbound else None,
         faults=Faults.load(given.faults) if given.faults else None,
     )
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=given.port, log_level="warning"))

@@ -22,9 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from o9_assets.sandbox.o9 import ibpl
 from o9_assets.sandbox.o9.faults import Faults, FaultyApp
 from o9_assets.sandbox.o9.loading import inside, load_file
-from o9_assets.sandbox.o9.plan import Drop, outbound_file, plan
+from o9_assets.sandbox.o9.plan import FORECAST, Drop, hold_forecasts, outbound_file, plan
 from o9_assets.sandbox.o9.store import Store
 
 __all__ = ["KEY", "build_app", "secret"]
@@ -49,6 +50,7 @@ def build_app(store: Store, drop: Drop | None = None, *, faults: Faults | None =
         _both("/api/v2/master/{model}/{dimension}", sandbox.members, sandbox.add_members),
         Route("/api/v2/fact/{model}", sandbox.measure_groups, methods=["GET"]),
         _both("/api/v2/fact/{model}/{measure_group}", sandbox.facts, sandbox.add_facts),
+        Route("/api/ibplquery/{tenant}/ExecuteQueryJson", sandbox.query, methods=["POST"]),
         Route("/{tenant}/api/v3/integration/{same}/ui/airflow/execute", sandbox.pipeline, methods=["POST"]),
         Route("/{tenant}/api/v3/integration/{same}/runs/{run}", sandbox.run, methods=["GET"]),
         Route("/{tenant}/api/v3/integration/{same}/DataLakefiles/upload", sandbox.upload, methods=["POST"]),
@@ -158,6 +160,16 @@ class Sandbox:
         accepted = len(rows) - len(rejected)
         return JSONResponse({"ReceiptId": receipt, "Accepted": accepted, "Rejected": rejected, "StatusCode": 200})
 
+    async def query(self, request: Request) -> Response:
+        self._guard(request)
+        text = (await _json(request)).get("Query")
+        if not isinstance(text, str):
+            raise HTTPException(400, "Query is missing")
+        try:
+            return Response(ibpl.answer(self._store, text), media_type="application/json")
+        except ibpl.BadQuery as error:
+            raise HTTPException(400, str(error)) from error
+
     async def pipeline(self, request: Request) -> Response:
         self._guard(request)
         body = await _json(request)
@@ -171,6 +183,7 @@ class Sandbox:
         except (KeyError, TypeError, ValueError) as error:
             raise HTTPException(400, f"Parameters: {error}") from error
         run = f"plan-{cycle.isoformat()}"
+        hold_forecasts(self._store, str(given.get("ForecastGroup", FORECAST)), run, rows)
         if self._drop is not None and rows:
             name, content = outbound_file(rows, cycle, plan_measure)
             self._drop(name, content[: len(content) // 2] if self._faults.half_files else content)

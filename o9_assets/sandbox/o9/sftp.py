@@ -1,7 +1,8 @@
-"""The sandbox o9's SFTP host: a folder that loads what arrives whole, and faults to switch on."""
+"""The sandbox o9's SFTP host: it loads what arrives whole and offers what o9 drops. A test switches faults on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,10 @@ class SftpFaults:
     cut_after_bytes: int = 0  # the connection is cut once, in the middle of a write
     full_after_bytes: int = 0  # no space is left from then on
     load: bool = True  # whether files that arrive are loaded
+    cut_reads_after_bytes: int = 0  # the same for a file that is fetched
+    on_read: Callable[[], object] = lambda: None  # called before each read
     written: int = 0
+    read: int = 0
     cut: bool = False
 
 
@@ -61,6 +65,15 @@ async def listen(
             if given.full_after_bytes and given.written > given.full_after_bytes:
                 raise asyncssh.SFTPFailure("no space left on device")
             return super().write(file_obj, offset, data)
+
+        def read(self, file_obj: Any, offset: int, size: int) -> Any:
+            given.on_read()
+            found: Any = super().read(file_obj, offset, size)
+            given.read += len(found)
+            if given.cut_reads_after_bytes and not given.cut and given.read > given.cut_reads_after_bytes:
+                given.cut = True
+                self.channel.get_connection().abort()
+            return found
 
         def close(self, file_obj: Any) -> None:
             super().close(file_obj)

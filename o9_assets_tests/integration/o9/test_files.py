@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pytest
 
-from o9_assets.resources.o9 import Denied, O9Client, Unavailable, load_profile
+from o9_assets.resources.o9 import Denied, Unavailable, load_profile
 from o9_assets.resources.o9.profile import Retry
-from o9_assets.sandbox.o9 import secret
 from o9_assets.sandbox.o9.loading import load_file
-from o9_assets.sandbox.o9.sftp import SftpFaults, listen
 from o9_assets_tests.exchange import Exchange, cell
+from o9_assets_tests.sftp import Host, serving
 
 FIRST = date(2025, 1, 6)
 NAMES = ["a,b", 'say "x"', "[c]", "=cmd", "two\nlines", "größe"]
@@ -82,77 +77,12 @@ def test_an_upload_whose_answer_was_lost_is_the_same_file(tmp_path: Path) -> Non
     assert set(exchange.store.writes().values()) == {1}
 
 
-@dataclass
-class Host:
-    """The sandbox's SFTP host on a thread of its own."""
-
-    exchange: Exchange
-    faults: SftpFaults
-    host_key: asyncssh.SSHKey
-    client_key: asyncssh.SSHKey
-    port: int = 0
-
-    def public(self, key: asyncssh.SSHKey | None = None) -> str:
-        text: str = (key or self.host_key).export_public_key().decode()
-        return " ".join(text.split()[:2])
-
-    def use(self, **given: Any) -> None:
-        """Have the exchange deliver to this host."""
-        base = load_profile("sftp")
-        files = base.files.model_copy(update={"load_patience_seconds": 4.0, **given.pop("files", {})})
-        sftp = base.sftp.model_copy(
-            update={"host": "127.0.0.1", "port": self.port, "host_key": self.public(), **given.pop("sftp", {})}
-        )
-        self.exchange.profile_keys = {"carrier": "sftp", "files": files, "sftp": sftp, **given}
-
-    def secret(self, name: str) -> str:
-        if name == "O9_SFTP_KEY":
-            return str(self.client_key.export_private_key().decode())
-        return secret(name)
-
-
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    made = Host(
-        Exchange(tmp_path),
-        SftpFaults(),
-        asyncssh.generate_private_key("ssh-ed25519"),
-        asyncssh.generate_private_key("ssh-ed25519"),
-    )
-    fill(made.exchange)
-    loop, ready = asyncio.new_event_loop(), threading.Event()
-
-    async def serve() -> None:
-        server = await listen(
-            made.exchange.store,
-            port=0,
-            host_key=made.host_key,
-            client_key=made.public(made.client_key),
-            faults=made.faults,
-        )
-        made.port = server.get_port()
-        ready.set()
-        await stop.wait()
-        server.close()
-        await server.wait_closed()
-
-    stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert ready.wait(10)
-    real = made.exchange.client
-
-    def client() -> O9Client:
-        o9 = real()
-        o9.secret = made.secret
-        return o9
-
-    monkeypatch.setattr(made.exchange, "client", client, raising=False)
-    made.use()
-    yield made
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
-    loop.close()
+    exchange = Exchange(tmp_path)
+    fill(exchange)
+    with serving(exchange, monkeypatch) as made:
+        yield made
 
 
 def test_files_go_by_sftp_and_are_loaded_when_their_control_file_is_there(host: Host) -> None:
