@@ -9,6 +9,7 @@ from o9_assets.sandbox.aws.fake import Fake
 __all__ = ["DEFAULT", "default"]
 
 DEFAULT: dict[str, str] = {
+    "dms": "o9_assets.sandbox.aws.services.dms:Dms",
     "glue": "o9_assets.sandbox.aws.services.glue:Glue",
     "lambda": "o9_assets.sandbox.aws.services.lambda_:Lambda",
     "kinesis": "o9_assets.sandbox.aws.services.kinesis:Kinesis",
