@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from o9_assets.sandbox.aws.state import State
 
 if TYPE_CHECKING:
+    from o9_assets.sandbox.aws.codec import Answer
+    from o9_assets.sandbox.aws.routing import Request
     from o9_assets.sandbox.aws.twin import Twin
 
 __all__ = ["Call", "Fake", "ServiceError"]
@@ -57,6 +59,12 @@ class Fake:
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
         self.state = State(twin.state / f"{self.service}.db")
+
+    def before_moto(self, request: Request, call: Call, labels: dict[str, str]) -> None:
+        """Called before a call falls through; may raise ServiceError. `labels` are the members from the path."""
+
+    def after_moto(self, request: Request, call: Call, labels: dict[str, str], answer: Answer) -> None:
+        """Called when moto did what was asked: what AWS then does on its own happens here."""
 
     def close(self) -> None:
         """End what is still going on. Called once, before the twin's own threads are joined."""

@@ -140,12 +140,19 @@ class Gateway:
                 return self._faked(method, request, sign, operation, labels)
             if (fake and not fake.falls_through) or pretended(name, operation.name):
                 raise _not_emulated(name, operation.name)
+            call = self._call(sign, operation)
+            if fake:
+                fake.before_moto(request, call, labels)
             answer = self._from_moto(environ, request, service, operation)
+            if fake and answer.status < 300:
+                fake.after_moto(request, call, labels, answer)
+            return answer
         except ServiceError as wrong:
             return self._refused(service, wrong, request)
-        if answer.status < 300:
-            self._twin.answered(operation, request, labels)
-        return answer
+
+    def _call(self, sign: Signed | None, operation: OperationModel) -> Call:
+        region = sign.region if sign else self._twin.region
+        return Call(self._twin.account, region, self._twin.principal(sign), operation.name, self._twin)
 
     def _faked(
         self,
@@ -157,8 +164,7 @@ class Gateway:
     ) -> codec.Answer:
         service = operation.service_model
         protocol = codec.protocol_of(service, request)
-        region = sign.region if sign else self._twin.region
-        call = Call(self._twin.account, region, self._twin.principal(sign), operation.name, self._twin)
+        call = self._call(sign, operation)
         given = codec.parse(operation, request, labels, protocol)
         try:
             output = method(given, call)

@@ -190,6 +190,3 @@ class Twin:
 
     def permit(self, sign: Signed | None, operation: OperationModel, request: Request, labels: dict[str, str]) -> None:
         """Raises ServiceError AccessDenied where policies are enforced and none allows it."""
-
-    def answered(self, operation: OperationModel, request: Request, labels: dict[str, str]) -> None:
-        """Called after moto did something: what AWS does on its own then happens here."""

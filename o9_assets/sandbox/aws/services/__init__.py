@@ -11,6 +11,7 @@ __all__ = ["DEFAULT", "default"]
 DEFAULT: dict[str, str] = {
     "dms": "o9_assets.sandbox.aws.services.dms:Dms",
     "glue": "o9_assets.sandbox.aws.services.glue:Glue",
+    "s3": "o9_assets.sandbox.aws.services.s3:S3",
     "lambda": "o9_assets.sandbox.aws.services.lambda_:Lambda",
     "kinesis": "o9_assets.sandbox.aws.services.kinesis:Kinesis",
 }
