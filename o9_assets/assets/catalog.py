@@ -1,12 +1,22 @@
 """Every dataset of the platform in the order of the flow: the table of contents of this folder.
 
-A raw dataset is there when the company's settings declare its feed; everything else always is.
+A raw dataset is there when the company's settings declare its feed, and so is what is curated from data of others
+(sell-out, drivers); everything else always is.
 """
 
 from types import ModuleType
 from typing import Any
 
-from o9_assets.assets.curated import demand_history, demand_segments, items, locations, order_lines
+from o9_assets.assets.curated import (
+    demand_history,
+    demand_segments,
+    drivers,
+    items,
+    locations,
+    order_lines,
+    sell_out,
+    sell_out_coverage,
+)
 from o9_assets.assets.forecast import backtest, predictions
 from o9_assets.assets.lake import cycle_close, maintenance, quarantine
 from o9_assets.assets.landing import transfers
@@ -19,6 +29,9 @@ from o9_assets.assets.o9 import (
     plan_snapshots,
 )
 from o9_assets.assets.raw import (
+    data_exchange_drivers,
+    data_exchange_products,
+    data_exchange_sell_out,
     erp_items,
     erp_locations,
     erp_orders,
@@ -50,6 +63,9 @@ FEEDS: dict[str, ModuleType] = {
     "uom_conversions": uom_conversions,
     "promotions": promotions,
     "item_transitions": item_transitions,
+    "data_exchange_sell_out": data_exchange_sell_out,
+    "data_exchange_drivers": data_exchange_drivers,
+    "data_exchange_products": data_exchange_products,
     "o9_plan": o9_plan,
     "o9_forecasts": o9_forecasts,
     "o9_members": o9_members,
@@ -62,6 +78,9 @@ DATASETS: tuple[ModuleType, ...] = (
     order_lines,
     demand_history,
     demand_segments,
+    sell_out,
+    sell_out_coverage,
+    drivers,
     backtest,
     predictions,
     demand_export,

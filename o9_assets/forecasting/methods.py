@@ -6,13 +6,16 @@ with many zeros; LightGBM learns from all series at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from o9_assets.forecasting.drivers import Drivers
     from o9_assets.forecasting.series import Series
 
 __all__ = ["Plan", "Setup", "cross_validate", "forecast", "plan", "unvalidated_method"]
@@ -89,13 +92,20 @@ def plan(series: Series, classes: dict[str, str], setup: Setup) -> Plan:
     return Plan({m: tuple(sorted(ids)) for m, ids in sorted(tried.items())}, reference, frozenset(unvalidated))
 
 
-def cross_validate(series: Series, chosen: Plan, setup: Setup, progress: Progress) -> pd.DataFrame:
-    """Forecasts of every method from every rolling origin: unique_id, method, cutoff, ds, forecast."""
+def cross_validate(
+    series: Series, chosen: Plan, setup: Setup, progress: Progress, drivers: Drivers | None = None
+) -> pd.DataFrame:
+    """Forecasts of every method from every rolling origin: unique_id, method, cutoff, ds, forecast.
+
+    At each origin LightGBM sees of `drivers` what was known then.
+    """
     import pandas as pd
 
     found = []
     for method, frame in _by_method(series, chosen.methods, progress):
-        if method == LIGHTGBM:
+        if method == LIGHTGBM and drivers is not None:
+            made = _cross_validate_with(drivers, frame, setup)
+        elif method == LIGHTGBM:
             made = _mlforecast(setup).cross_validation(
                 frame, n_windows=setup.origins, h=setup.horizon, step_size=setup.step, refit=True, static_features=[]
             )
@@ -121,27 +131,76 @@ def cross_validate(series: Series, chosen: Plan, setup: Setup, progress: Progres
 
 
 def forecast(
-    series: Series, methods: dict[str, tuple[str, ...]], setup: Setup, promotions: pd.DataFrame, progress: Progress
+    series: Series,
+    methods: dict[str, tuple[str, ...]],
+    setup: Setup,
+    promotions: pd.DataFrame,
+    progress: Progress,
+    drivers: Drivers | None = None,
 ) -> pd.DataFrame:
     """Forecasts for the weeks after the last known one: unique_id, method, ds, forecast.
 
-    `promotions` holds promotion_days by unique_id and ds for weeks to come; a week that it lacks has none.
+    `promotions` holds promotion_days by unique_id and ds for weeks to come; a week that it lacks has none. `drivers`
+    are for LightGBM.
     """
     import pandas as pd
 
-    found = []
+    found: list[pd.DataFrame] = []
     for method, frame in _by_method(series, methods, progress):
         if method == LIGHTGBM:
-            model = _mlforecast(setup).fit(frame, static_features=[])
+            known = _known(drivers, frame, series.last_week, setup)
+            model = _mlforecast(setup).fit(_joined(frame, known), static_features=[])
             ahead = model.make_future_dataframe(setup.horizon)
             ahead = ahead.merge(promotions, on=["unique_id", "ds"], how="left")
             ahead["promotion_days"] = ahead["promotion_days"].fillna(0.0)
-            made = model.predict(setup.horizon, X_df=ahead)
+            with _drivers_left_out():
+                made = model.predict(setup.horizon, X_df=_joined(ahead, known))
         else:
             made = _statsforecast(method, setup).forecast(df=frame[["unique_id", "ds", "y"]], h=setup.horizon)
         found.append(_long(made, method, []))
     columns = ["unique_id", "method", "ds", "forecast"]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def _cross_validate_with(drivers: Drivers, frame: pd.DataFrame, setup: Setup) -> pd.DataFrame:
+    """LightGBM from every rolling origin, earliest first, with drivers as known at each.
+
+    mlforecast's own cross-validation has one value for a week, whatever the origin: it would tell the weather ahead.
+    """
+    import pandas as pd
+
+    found: list[pd.DataFrame] = []
+    for number in reversed(range(setup.origins)):
+        cutoff = frame["ds"].max() - pd.Timedelta(weeks=setup.horizon + setup.step * number)
+        known = _known(drivers, frame, cutoff, setup)
+        ahead = frame[(frame["ds"] > cutoff) & (frame["ds"] <= cutoff + pd.Timedelta(weeks=setup.horizon))]
+        model = _mlforecast(setup).fit(_joined(frame[frame["ds"] <= cutoff], known), static_features=[])
+        with _drivers_left_out():
+            made = model.predict(setup.horizon, X_df=_joined(ahead.drop(columns="y"), known))
+        found.append(made.assign(cutoff=cutoff))
+    return pd.concat(found, ignore_index=True)
+
+
+@contextmanager
+def _drivers_left_out() -> Iterator[None]:
+    """A driver that is not known is meant to be missing: trees have a branch for it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Found null values in .*driver_", category=UserWarning)
+        yield
+
+
+def _known(drivers: Drivers | None, frame: pd.DataFrame, last_week: pd.Timestamp, setup: Setup) -> pd.DataFrame | None:
+    """Drivers of the weeks of `frame` and of the horizon, as known when `last_week` was over."""
+    import pandas as pd
+
+    if drivers is None:
+        return None
+    weeks = pd.date_range(frame["ds"].min(), last_week + pd.Timedelta(weeks=setup.horizon), freq="7D")
+    return drivers.as_known(last_week + pd.Timedelta(weeks=1), weeks)
+
+
+def _joined(frame: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
+    return frame if known is None else frame.merge(known, on=["unique_id", "ds"], how="left")
 
 
 def _by_method(

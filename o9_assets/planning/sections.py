@@ -31,6 +31,7 @@ __all__ = [
     "SampleCompany",
     "Schedules",
     "Segments",
+    "ThirdParty",
     "Units",
 ]
 
@@ -157,6 +158,9 @@ class Forecast(Model):
     season_weeks: int = Field(52, ge=2, le=106, description="Weeks of a season; used where history is two seasons long")
     seed: int = Field(7, ge=0, description="The same seed gives the same forecast")
     first_cycle: date = Field(date(2010, 1, 4), description="No planning cycle is older")
+    drivers: tuple[str, ...] | None = Field(
+        None, description="Drivers that LightGBM learns from; all that the feed brings where left out"
+    )
 
     @field_validator("grain")
     @classmethod
@@ -221,6 +225,15 @@ class O9(Model):
         return self
 
 
+class ThirdParty(Model):
+    """What data of others (sell-out, drivers) needs to be read in our terms."""
+
+    regions: dict[str, str] = Field({}, description="Provider's region: our region, where the names differ")
+    min_coverage: float = Field(
+        0.5, ge=0, le=1, description="Share of shipped value that sell-out should cover; below it a check warns"
+    )
+
+
 class Schedules(Model):
     """Cron expressions in the company's time zone."""
 
@@ -256,6 +269,7 @@ class Root(Model):
     demand: Demand = Field(Demand(), description="From order lines to demand history")
     forecast: Forecast = Field(Forecast(), description="Grain, horizon, and how methods are compared")
     o9: O9 = Field(description="What the o9 tenant calls things")
+    third_party: ThirdParty = Field(ThirdParty(), description="How data of others is read in our terms")
     schedules: Schedules = Field(Schedules(), description="When jobs start, in the company's time zone")
     sample_company: SampleCompany | None = Field(None, description="Only for the sample company")
 

@@ -39,7 +39,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
             "count(*) FILTER (WHERE status = 'set_aside') FROM manifest GROUP BY 1 ORDER BY 3 DESC, 1"
         ):
             set_aside = f", {aside:,} rows and {whole:,} files set aside" if aside or whole else ""
-            lines.append(f"  {feed:<18}{objects:>7,} files{landed:>12,} rows{accepted:>12,} accepted{set_aside}")
+            lines.append(f"  {feed:<24}{objects:>7,} files{landed:>12,} rows{accepted:>12,} accepted{set_aside}")
         reasons = rows(
             "SELECT reason, count(*), sum(value_at_risk) FROM quarantine WHERE mended_at IS NULL GROUP BY 1 "
             "ORDER BY 2 DESC, 1"

@@ -7,6 +7,7 @@ import dagster as dg
 
 from o9_assets.assets.cycles import cycle_partitions
 from o9_assets.assets.declare import dataset_asset
+from o9_assets.assets.forecast.drivers import driver_deps
 from o9_assets.assets.pictures import bars
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
@@ -42,7 +43,12 @@ def build(settings: Settings) -> list[Any]:
     @dataset_asset(
         BACKTEST,
         kinds={"iceberg", "python"},
-        deps=[["curated", "demand_history"], ["curated", "demand_segments"], ["curated", "items"]],
+        deps=[
+            ["curated", "demand_history"],
+            ["curated", "demand_segments"],
+            ["curated", "items"],
+            *driver_deps(settings),
+        ],
         partitions_def=cycle_partitions(settings),
     )
     def backtest(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:
@@ -54,7 +60,7 @@ def build(settings: Settings) -> list[Any]:
         cycle, room, began = context.partition_key, lake.open(), time.monotonic()
         given, setup = read_inputs(settings, cycle, room, engine.open()), setup_of(settings)
         chosen = plan(given.series, given.classes, setup)
-        rows = judged(cross_validate(given.series, chosen, setup, context.log.info), given.series.frame)
+        rows = judged(cross_validate(given.series, chosen, setup, context.log.info, given.drivers), given.series.frame)
         winners = champions(rows, chosen)
         room.overwrite(
             BACKTEST, _rows(cycle, rows, given.series.keys, winners, chosen.reference), equal("cycle", cycle)
@@ -71,6 +77,7 @@ def build(settings: Settings) -> list[Any]:
                 "series too short to validate": len(chosen.unvalidated),
                 "last known week": given.series.last_week.date().isoformat(),
                 "season": season,
+                "drivers": ", ".join(given.drivers.names) if given.drivers else "none",
                 "seconds": round(time.monotonic() - began, 1),
                 **_accuracy(rows, winners, chosen.reference),
             }

@@ -1,4 +1,4 @@
-"""What both forecast datasets read: the series of a cycle, their demand classes, and promotions to come."""
+"""What both forecast datasets read: the series of a cycle, their demand classes, promotions to come, and drivers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from o9_assets.planning.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from o9_assets.forecasting.drivers import Drivers
     from o9_assets.forecasting.methods import Setup
     from o9_assets.forecasting.series import Series
     from o9_assets.resources.engine import Engine
@@ -25,11 +26,13 @@ __all__ = ["Inputs", "read_inputs", "setup_of"]
 
 @dataclass(frozen=True)
 class Inputs:
-    """A cycle's series that are still sold, their demand classes by unique_id, and promotion days of weeks to come."""
+    """A cycle's series that are still sold, their demand classes by unique_id, promotion days of weeks to come, and
+    drivers; None where the company has none."""
 
     series: Series
     classes: dict[str, str]
     promotions: pd.DataFrame
+    drivers: Drivers | None
 
 
 def setup_of(settings: Settings) -> Setup:
@@ -46,6 +49,7 @@ def read_inputs(settings: Settings, cycle: str, lake: Lake, engine: Engine) -> I
     """Read what was known before the cycle's first day. Raises Permanent where no whole week of demand is there."""
     import pandas as pd
 
+    from o9_assets.assets.forecast.drivers import drivers_of
     from o9_assets.assets.forecast.promotions import promotions_ahead
     from o9_assets.forecasting.series import complete
     from o9_assets.forecasting.weekly import weekly
@@ -73,4 +77,5 @@ def read_inputs(settings: Settings, cycle: str, lake: Lake, engine: Engine) -> I
         first = series.last_week + pd.Timedelta(days=7)
         last = first + timedelta(weeks=settings.forecast.horizon_weeks)
         ahead = promotions_ahead(con, settings, lake, series, first.date(), last.date())
-    return Inputs(series, dict(segments), ahead)
+        drivers = drivers_of(con, settings, lake, series)
+    return Inputs(series, dict(segments), ahead, drivers)

@@ -9,6 +9,7 @@ from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.cycles import cycle_partitions, due_cycle
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.forecast.backtest import BACKTEST
+from o9_assets.assets.forecast.drivers import driver_deps
 from o9_assets.assets.pictures import new_figure, picture
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
@@ -45,7 +46,12 @@ def build(settings: Settings) -> list[Any]:
     @dataset_asset(
         PREDICTIONS,
         kinds={"iceberg", "python"},
-        deps=[["forecast", "backtest"], ["curated", "demand_history"], ["curated", "demand_segments"]],
+        deps=[
+            ["forecast", "backtest"],
+            ["curated", "demand_history"],
+            ["curated", "demand_segments"],
+            *driver_deps(settings),
+        ],
         partitions_def=cycle_partitions(settings),
     )
     def predictions(
@@ -65,7 +71,7 @@ def build(settings: Settings) -> list[Any]:
         for uid, weeks in given.series.lengths.items():
             methods.setdefault(winner.get(uid) or unvalidated_method(weeks), []).append(str(uid))
         chosen = {method: tuple(ids) for method, ids in sorted(methods.items())}
-        made = forecast(given.series, chosen, setup, given.promotions, context.log.info)
+        made = forecast(given.series, chosen, setup, given.promotions, context.log.info, given.drivers)
         banded = with_quantiles(made, tested, given.classes, QUANTILES)
         table = _rows(cycle, banded, given.series.keys)
         room.overwrite(PREDICTIONS, table, equal("cycle", cycle))

@@ -23,7 +23,7 @@ def main() -> int:
     rows = {feed: count.get("landed_rows", 0) for feed, count in truth.feeds.items()}
     out = sys.stdout
     out.write(f"{truth.object_count:,} objects in {truth.landing}, {truth.first_date} to {truth.last_date}:\n")
-    out.writelines(f"  {feed:<18}{count:>12,} rows\n" for feed, count in rows.items())
+    out.writelines(f"  {feed:<24}{count:>12,} rows\n" for feed, count in rows.items())
     out.write(f"{len(truth.late_dates)} late files in {truth.late}; the truth is in {given.into / 'truth.json'}\n")
     return 0
 

@@ -23,6 +23,7 @@ from o9_assets.sandbox.company.files import (
     stock_rows,
 )
 from o9_assets.sandbox.company.flaws import BrokenFile, BrokenRow, broken_files, broken_row
+from o9_assets.sandbox.company.market import market_files, market_truth
 from o9_assets.sandbox.company.masters import master_files
 from o9_assets.sandbox.company.orders import Lines, order_lines, select
 from o9_assets.sandbox.company.planted import Planted, plant
@@ -77,9 +78,10 @@ class _Writer:
         company, truth = self.company, self.home / "truth"
         shutil.rmtree(truth, ignore_errors=True)
         (self.home / "truth.json").unlink(missing_ok=True)
-        for feed, name, content, rows in master_files(company, self.planted):
-            if self.wants(feed):
-                self.write(feed, name, content, rows)
+        for files in (master_files, market_files):
+            for feed, name, content, rows in files(company, self.planted):
+                if self.wants(feed):
+                    self.write(feed, name, content, rows)
         with ExitStack() as stack:
             demand, before, shipments = (
                 stack.enter_context(Totals(truth / f"{name}.parquet", company, column, measures))
@@ -287,6 +289,7 @@ class _Writer:
             items_outside_master=(item[planted.outside_master],),
             unknown_units=tuple(self.unknown_units),
             fates=dict(self.fates),
+            market=market_truth(company, planted),
             late_dates=tuple(iso(d) for d in planted.late_days if orders and d >= company.first_day),
             missing_dates=tuple(iso(d) for d in planted.missing_days if orders and d >= company.first_day),
             broken_rows=tuple(self.broken),

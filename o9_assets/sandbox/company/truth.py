@@ -28,6 +28,7 @@ class Truth:
     factor_changes {item_code, uom_code, from_factor, to_factor, effective_date}
     unknown_units {order_id, order_line, uom_code, is_corrected}
     fates         order lines by what happens to them: updated, out_of_order, tied, deleted, cancelled, ...
+    market        sell-out rows and packs in all, base units that map, and the planted product and region that do not
     feeds         per feed: objects, landed_rows, accepted_rows of the landing zone; and late_rows of `late`
     """
 
@@ -46,6 +47,7 @@ class Truth:
     items_outside_master: tuple[str, ...]
     unknown_units: tuple[dict[str, Any], ...]
     fates: dict[str, int]
+    market: dict[str, Any]
     late_dates: tuple[str, ...]
     missing_dates: tuple[str, ...]
     broken_rows: tuple[BrokenRow, ...]
