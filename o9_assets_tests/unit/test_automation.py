@@ -115,16 +115,20 @@ def test_a_failed_run_is_not_asked_for_again_by_itself_but_by_the_next_change(ti
 
 
 SAMPLE = build_defs(local(planning.load(Path(__file__).resolve().parents[2] / "planning.yaml")))
-AFTER_LINES = {"order_lines", "demand_history", "demand_segments"}
+AFTER_HISTORY = {"demand_history", "demand_segments", "sell_out_coverage"}
+AFTER_LINES = {"order_lines"} | AFTER_HISTORY
 TOUCHES = {
-    "erp_orders": {"items", "locations"} | AFTER_LINES,
-    "erp_items": {"items"} | AFTER_LINES,
-    "item_transitions": {"items"} | AFTER_LINES,
+    "erp_orders": {"items", "locations", "sell_out", "drivers"} | AFTER_LINES,
+    "erp_items": {"items", "sell_out"} | AFTER_LINES,
+    "item_transitions": {"items", "sell_out"} | AFTER_LINES,
     "uom_conversions": AFTER_LINES,
-    "erp_locations": {"locations", "demand_history", "demand_segments"},
-    "erp_shipments": {"demand_history", "demand_segments"},
-    "inventory": {"demand_history", "demand_segments"},
-    "promotions": {"demand_history", "demand_segments"},
+    "erp_locations": {"locations", "sell_out", "drivers"} | AFTER_HISTORY,
+    "erp_shipments": AFTER_HISTORY,
+    "inventory": AFTER_HISTORY,
+    "promotions": AFTER_HISTORY,
+    "data_exchange_sell_out": {"sell_out", "sell_out_coverage"},
+    "data_exchange_products": {"sell_out", "sell_out_coverage"},
+    "data_exchange_drivers": {"drivers"},
     "o9_plan": set(),
 }
 """Curated datasets that a file of each feed makes anew."""
@@ -148,7 +152,7 @@ def test_exactly_curated_datasets_make_themselves() -> None:
     graph = SAMPLE.resolve_asset_graph()
     automatic = {key for key in graph.get_all_asset_keys() if graph.get(key).automation_condition is not None}
     assert {key.path[0] for key in automatic} == {"curated"}
-    assert {key.path[1] for key in automatic} == {"items", "locations"} | AFTER_LINES
+    assert {key.path[1] for key in automatic} == {"items", "locations", "sell_out", "drivers"} | AFTER_LINES
 
 
 def test_the_sensor_evaluates_the_curated_group_and_can_start_stopped() -> None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from o9_assets.assets.curated.inputs import session
-from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.locations import LOCATIONS
-from o9_assets.assets.curated.market_inputs import DRIVERS_FEED, register_feed, register_terms
+from o9_assets.assets.curated.market_inputs import DRIVERS_FEED, register_feed, register_regions
 from o9_assets.assets.curated.masters import replace_if_changed
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.pictures import new_figure, picture
@@ -51,7 +50,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine") -> dict[str, Any]:
 
     with session(engine) as con:
         register_feed(con, lake, settings, DRIVERS_FEED, "driver_versions")
-        register_terms(con, lake, settings)
+        register_regions(con, lake, settings)
         drivers(con, settings.calendar.week_start, settings.timezone)
         changed = replace_if_changed(con, lake, DRIVERS, "drivers")
         rows = con.execute(
@@ -104,7 +103,7 @@ def build(settings: Settings) -> list[Any]:
     @dataset_asset(
         DRIVERS,
         kinds={"iceberg", "duckdb"},
-        deps=[["raw", DRIVERS_FEED], ITEMS.asset_key, LOCATIONS.asset_key],
+        deps=[["raw", DRIVERS_FEED], LOCATIONS.asset_key],
         automation=after_new_input(),
     )
     def drivers(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from o9_assets.resources.lake import Lake
 
-__all__ = ["DRIVERS_FEED", "PRODUCTS_FEED", "SELL_OUT_FEED", "places", "register_feed", "register_terms"]
+__all__ = [
+    "DRIVERS_FEED",
+    "PRODUCTS_FEED",
+    "SELL_OUT_FEED",
+    "places",
+    "register_feed",
+    "register_items",
+    "register_regions",
+]
 
 SELL_OUT_FEED, DRIVERS_FEED, PRODUCTS_FEED = "data_exchange_sell_out", "data_exchange_drivers", "data_exchange_products"
 # Apart from the feeds of demand history: that is not made anew for the sake of these.
@@ -38,13 +46,17 @@ def register_feed(con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Sett
     return DATASETS[feed]
 
 
-def register_terms(con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings) -> None:
-    """Leave `known_items`, `known_regions` and `region_names`: our terms, and what providers call them."""
+def register_items(con: "duckdb.DuckDBPyConnection", lake: "Lake") -> None:
+    """Leave `known_items`."""
+    lake.view(con, "items", ITEMS)
+    con.execute("CREATE OR REPLACE TEMP TABLE known_items AS SELECT DISTINCT item_code FROM items")
+
+
+def register_regions(con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings) -> None:
+    """Leave `known_regions` and `region_names`: our regions, and what providers call them."""
     from o9_assets.market.queries import region_names
 
-    lake.view(con, "items", ITEMS)
     lake.view(con, "locations", LOCATIONS)
-    con.execute("CREATE OR REPLACE TEMP TABLE known_items AS SELECT DISTINCT item_code FROM items")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE known_regions AS "
         "SELECT DISTINCT region_name FROM locations WHERE region_name IS NOT NULL"

@@ -13,7 +13,13 @@ import dagster as dg
 from o9_assets.assets.curated.inputs import session
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.locations import LOCATIONS
-from o9_assets.assets.curated.market_inputs import PRODUCTS_FEED, SELL_OUT_FEED, register_feed, register_terms
+from o9_assets.assets.curated.market_inputs import (
+    PRODUCTS_FEED,
+    SELL_OUT_FEED,
+    register_feed,
+    register_items,
+    register_regions,
+)
 from o9_assets.assets.curated.masters import replace_if_changed
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.automation import after_new_input
@@ -58,7 +64,8 @@ def make(settings: Settings, lake: "Lake", engine: "Engine") -> dict[str, Any]:
     with session(engine) as con:
         register_feed(con, lake, settings, SELL_OUT_FEED, "sell_out_versions")
         register_feed(con, lake, settings, PRODUCTS_FEED, "product_versions")
-        register_terms(con, lake, settings)
+        register_items(con, lake)
+        register_regions(con, lake, settings)
         product_map(con)
         sell_out(con, settings.calendar.week_start)
         changed = replace_if_changed(con, lake, SELL_OUT, "sell_out")
