@@ -6,6 +6,7 @@ import codecs
 import gzip
 import uuid
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from o9_assets.planning.feeds import Format
 __all__ = ["Hopeless", "Plain", "make_plain"]
 
 BLOCK = 4 << 20
-_BOMS = {"utf-8": codecs.BOM_UTF8}
 
 
 class Hopeless(Exception):
@@ -28,17 +28,18 @@ class Hopeless(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A readable copy of an object: UTF-8 without a byte order mark for text, as it came for Parquet.
+    """An object in readable form: UTF-8 without a byte order mark for text, as it came for Parquet.
 
-    With an odd number of quotes, one of them is never closed."""
+    With an odd number of quote signs, one of them is never closed."""
 
     path: Path
-    has_nul: bool
-    odd_quotes: bool = False
+    has_nul: bool = False
+    quotes: int = 0
 
 
 def make_plain(path: Path, form: Format, folder: Path) -> Plain:
-    """Unzip, transcode and validate. DuckDB decodes few encodings, so that text reaches it as UTF-8.
+    """Unzip, transcode and validate. DuckDB decodes few encodings, so that text reaches it as UTF-8; what is that
+    already is looked through and read where it lies.
 
     Raises Hopeless for an empty object, a truncated or broken gzip, and bytes that are not in the declared encoding.
     """
@@ -52,22 +53,31 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
     if form.type == "parquet":
         if magic != b"PAR1":
             raise Hopeless("not_parquet", f"it begins with {magic!r}")
-        return Plain(path, False)
+        return Plain(path)
     if form.compression == "none" and zipped:
         raise Hopeless("unexpected_gzip", "declared as not compressed, but it is gzip")
-    target = folder / uuid.uuid4().hex
-    encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
-    decoder = codecs.getincrementaldecoder(encoding)()
-    has_nul, done, quotes = False, 0, 0
+    as_it_lies = (
+        form.encoding == "utf-8" and not zipped and not magic.startswith(codecs.BOM_UTF8) and form.quote.isascii()
+    )
+    target = path if as_it_lies else folder / uuid.uuid4().hex
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if form.encoding == "utf-8" else form.encoding)()
+    has_nul, done, quotes, quote = False, 0, 0, form.quote.encode()
     try:
-        with gzip.open(path, "rb") if zipped else path.open("rb") as source, target.open("wb") as sink:
+        with (
+            gzip.open(path, "rb") if zipped else path.open("rb") as source,
+            nullcontext() if as_it_lies else target.open("wb") as sink,
+        ):
             while block := source.read(BLOCK):
-                text = decoder.decode(block).encode()
+                decoded = decoder.decode(block)
+                text = block if as_it_lies else decoded.encode()
                 has_nul = has_nul or b"\0" in text
-                quotes += text.count(form.quote.encode()) if form.quote else 0
-                sink.write(text)
+                quotes += text.count(quote) if quote else 0
+                if sink is not None:
+                    sink.write(text)
                 done += len(block)
-            sink.write(decoder.decode(b"", final=True).encode())
+            last = decoder.decode(b"", final=True).encode()
+            if sink is not None:
+                sink.write(last)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Hopeless("broken_gzip", f"after {done:,} bytes: {error}") from error
     except UnicodeDecodeError as error:
@@ -77,4 +87,4 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
         ) from error
     if target.stat().st_size == 0:
         raise Hopeless("empty_object", "it holds no text")
-    return Plain(target, has_nul, quotes % 2 == 1)
+    return Plain(target, has_nul, quotes)

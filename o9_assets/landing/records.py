@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 __all__ = ["LONGEST", "records", "wanted_records"]
@@ -10,32 +12,54 @@ __all__ = ["LONGEST", "records", "wanted_records"]
 LONGEST = 10_000
 """Characters of a record's original text that are kept."""
 
+BLOCK = 8 << 10
+"""Bytes that are looked at, or passed over, at once."""
 
-def records(path: Path, quote: str, delimiter: str = ",") -> Iterator[tuple[int, int, bytes]]:
+BLANK = re.compile(rb"\n[\r\n]")
+
+
+def records(
+    path: Path, quote: str, delimiter: str = ",", *, skip: Callable[[int, int, int, int], bool] | None = None
+) -> Iterator[tuple[int, int, bytes]]:
     """Every record: its number (the first is 1; blank lines are none), its byte offset, and its bytes without line end.
 
     A quoted line break does not end a record; a quote that is never closed takes the rest of the file. A quote opens a
-    value only where the value begins.
+    value only where the value begins. `skip` is asked whether a run of plain lines may be passed over, which is much
+    quicker than reading them: the record number and the byte offset before it, its records, its bytes.
     """
     sign, opening = quote.encode(), (delimiter + quote).encode()
     with path.open("rb") as source:
         number, offset, start, pending = 0, 0, 0, b""
         open_quotes = 0
-        for line in source:
-            if not pending:
-                start = offset
-            offset += len(line)
-            pending = pending + line if pending else line
-            if sign and (open_quotes % 2 or line.startswith(sign) or opening in line):
-                open_quotes += line.count(sign)
-            if open_quotes % 2:
-                continue
-            text, pending, open_quotes = pending.rstrip(b"\r\n"), b"", 0
-            if text:
-                number += 1
-                yield number, start, text
+        while block := source.read(BLOCK) + source.readline():
+            if skip and not pending and _plain(block, sign):
+                count = block.count(b"\n") + (not block.endswith(b"\n"))
+                if skip(number, offset, count, len(block)):
+                    number += count
+                    offset += len(block)
+                    continue
+            for line in io.BytesIO(block):
+                if not pending:
+                    start = offset
+                offset += len(line)
+                pending = pending + line if pending else line
+                if sign and (open_quotes % 2 or line.startswith(sign) or opening in line):
+                    open_quotes += line.count(sign)
+                if open_quotes % 2:
+                    continue
+                text, pending, open_quotes = pending.rstrip(b"\r\n"), b"", 0
+                if text:
+                    number += 1
+                    yield number, start, text
         if pending:
             yield number + 1, start, pending.rstrip(b"\r\n")
+
+
+def _plain(block: bytes, sign: bytes) -> bool:
+    """Whether every line of whole lines is a record."""
+    if sign and sign in block:
+        return False
+    return not block.startswith((b"\n", b"\r")) and BLANK.search(block) is None
 
 
 def wanted_records(
@@ -45,16 +69,21 @@ def wanted_records(
     and the number of the record that holds each wanted offset."""
     texts: dict[int, str] = {}
     held: dict[int, int] = {}
-    waiting = sorted(offsets, reverse=True)
-    last = max(numbers, default=0)
-    for number, start, text in records(path, quote, delimiter):
+    lines, places = sorted(numbers, reverse=True), sorted(offsets, reverse=True)
+
+    def skip(number: int, offset: int, count: int, size: int) -> bool:
+        return (not lines or lines[-1] > number + count) and (not places or places[-1] >= offset + size)
+
+    for number, start, text in records(path, quote, delimiter, skip=skip):
         end = start + len(text) + 2
-        found = number in numbers
-        while waiting and waiting[-1] < end:
-            held[waiting.pop()] = number
+        found = bool(lines) and lines[-1] == number
+        if found:
+            lines.pop()
+        while places and places[-1] < end:
+            held[places.pop()] = number
             found = True
         if found:
             texts[number] = text[: LONGEST * 4].decode("utf-8", "replace")[:LONGEST]
-        if not waiting and number >= last:
+        if not lines and not places:
             break
     return texts, held

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -26,22 +26,25 @@ LONGEST_RECORD_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """SQL of the relation, what its columns are called in it, and their Parquet types ('' for text).
+    """SQL of the relation in the object's order, what its columns are called in it, their Parquet types ('' for text),
+    the record number before its first row, and whether several threads can read it.
 
-    The relation has `source_line` (0 where the feed asks for none) and one VARCHAR for each source column.
+    The relation has one VARCHAR for each source column, and `not_json` for JSON lines.
     """
 
     sql: str
     available: dict[str, str]
-    natives: dict[str, str]
-    rejects: bool
+    natives: dict[str, str] = field(default_factory=dict)
+    header: int = 0
+    rejects: bool = False
+    parallel: bool = True
 
 
 def open_source(con: duckdb.DuckDBPyConnection, plain: Plain, feed: Feed, dataset: Dataset) -> Source:
     """The relation for a readable object. Raises Hopeless where its header or its types do not fit the feed."""
     match feed.format.type:
         case "csv":
-            return _csv(plain.path, feed)
+            return _csv(plain, feed)
         case "jsonl":
             return _jsonl(plain.path, feed)
         case _:
@@ -53,10 +56,6 @@ def source_alias(column: str) -> str:
     return name(f"source {column}")
 
 
-def _line(feed: Feed, header: int) -> str:
-    return f"row_number() OVER () + {header}" if feed.line_numbers else "CAST(0 AS BIGINT)"
-
-
 def _check_columns(feed: Feed, found: list[str]) -> None:
     missing = [column for column in feed.source_columns if column not in found and column not in feed.optional]
     if missing:
@@ -64,9 +63,11 @@ def _check_columns(feed: Feed, found: list[str]) -> None:
         raise Hopeless("wrong_header", f"lacks {', '.join(map(repr, missing))}{near}; it has {', '.join(found)[:500]}")
 
 
-def _csv(path: Path, feed: Feed) -> Source:
+def _csv(plain: Plain, feed: Feed) -> Source:
     form = feed.format
-    with path.open(encoding="utf-8", newline="") as text:
+    # Without a quote sign every line end ends a record, so that threads can begin anywhere.
+    parallel = plain.quotes == 0
+    with plain.path.open(encoding="utf-8", newline="") as text:
         reader = csv.reader(
             itertools.islice(text, 50),
             delimiter=form.delimiter if len(form.delimiter) == 1 else "\x1f",
@@ -85,22 +86,26 @@ def _csv(path: Path, feed: Feed) -> Source:
     columns = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in header)
     quote = quoted(form.quote)
     relation = (
-        f"read_csv({quoted(str(path))}, auto_detect = false, header = true, delim = {quoted(form.delimiter)}, "
+        f"read_csv({quoted(str(plain.path))}, auto_detect = false, header = true, delim = {quoted(form.delimiter)}, "
         f"quote = {quote}, escape = {quote}, columns = {{{columns}}}, store_rejects = true, rejects_limit = 0, "
-        f"max_line_size = {LONGEST_RECORD_BYTES}, nullstr = '', parallel = {str(not feed.line_numbers).lower()})"
+        f"max_line_size = {LONGEST_RECORD_BYTES}, nullstr = '', parallel = {str(parallel).lower()})"
     )
     available = [c for c in feed.source_columns if c in header]
     wanted = ", ".join(f"{name(c)} AS {source_alias(c)}" for c in available)
-    sql = f"SELECT {_line(feed, 1)} AS source_line, {wanted} FROM {relation}"
-    return Source(sql, {c: source_alias(c) for c in available}, {}, rejects=True)
+    return Source(
+        f"SELECT {wanted} FROM {relation}",
+        {c: source_alias(c) for c in available},
+        header=1,
+        rejects=True,
+        parallel=parallel,
+    )
 
 
 def _jsonl(path: Path, feed: Feed) -> Source:
     # Each line whole, through the CSV reader with signs that no text holds; what is no JSON object gets a fault.
     lines = (
-        f"SELECT {_line(feed, 0)} AS source_line, record FROM read_csv({quoted(str(path))}, auto_detect = false, "
-        f"header = false, delim = chr(31), quote = '', escape = '', columns = {{'record': 'VARCHAR'}}, "
-        f"max_line_size = {LONGEST_RECORD_BYTES}, parallel = {str(not feed.line_numbers).lower()})"
+        f"SELECT record FROM read_csv({quoted(str(path))}, auto_detect = false, header = false, delim = chr(31), "
+        f"quote = '', escape = '', columns = {{'record': 'VARCHAR'}}, max_line_size = {LONGEST_RECORD_BYTES})"
     ).replace("chr(31)", "'\x1f'")
     columns = feed.source_columns
     extracted = ", ".join(
@@ -110,10 +115,10 @@ def _jsonl(path: Path, feed: Feed) -> Source:
         for column in columns
     )
     # A function meets broken JSON even in a branch that is not taken, so it gets an empty object instead.
-    sound = "SELECT source_line, coalesce(json_valid(record), false) AS valid, "
+    sound = "SELECT coalesce(json_valid(record), false) AS valid, "
     sound += f"CASE WHEN json_valid(record) THEN record ELSE '{{}}' END AS record FROM ({lines})"
-    sql = f"SELECT source_line, {extracted}, NOT valid OR json_type(record) <> 'OBJECT' AS not_json FROM ({sound})"
-    return Source(sql, {c: source_alias(c) for c in columns}, {}, rejects=False)
+    sql = f"SELECT {extracted}, NOT valid OR json_type(record) <> 'OBJECT' AS not_json FROM ({sound})"
+    return Source(sql, {c: source_alias(c) for c in columns})
 
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
@@ -127,12 +132,12 @@ _FITS = {
 
 
 def _parquet(con: duckdb.DuckDBPyConnection, path: Path, feed: Feed, dataset: Dataset) -> Source:
-    relation = f"read_parquet({quoted(str(path))}, file_row_number = true, hive_partitioning = false)"
+    relation = f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
     try:
         described = con.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:
         raise Hopeless("broken_parquet", str(error).splitlines()[0][:500]) from error
-    types = {row[0]: row[1] for row in described if row[0] != "file_row_number"}
+    types = {row[0]: row[1] for row in described}
     _check_columns(feed, list(types))
     for column in dataset.columns:
         mapping = feed.columns.get(column.name)
@@ -144,6 +149,5 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path, feed: Feed, dataset: Da
             raise Hopeless("wrong_type", f"{mapping.source!r} is {found}, and {column.name} is {column.type}")
     available = [c for c in feed.source_columns if c in types]
     texts = ", ".join(f"CAST({name(c)} AS VARCHAR) AS {source_alias(c)}" for c in available)
-    sql = f"SELECT file_row_number + 1 AS source_line, {texts} FROM {relation}"
     natives = {c: types[c] for c in available if types[c] != "VARCHAR"}
-    return Source(sql, {c: source_alias(c) for c in available}, natives, rejects=False)
+    return Source(f"SELECT {texts} FROM {relation}", {c: source_alias(c) for c in available}, natives)

@@ -25,6 +25,7 @@ from o9_assets.resources.landing_zone import LandedObject
 __all__ = ["Staging"]
 
 LARGE_BYTES = 8 << 20
+BUCKET = 128
 PLATFORM = ("known_at", "object_id", "object_name", "line")
 REASONS = {
     "MISSING COLUMNS": ("too_few_fields", "the record has too few fields"),
@@ -68,6 +69,8 @@ class Staging:
         self, con: duckdb.DuckDBPyConnection, feed_name: str, feed: Feed, dataset: Dataset, timezone: str
     ) -> None:
         self.feed_name, self.feed, self.dataset = feed_name, feed, dataset
+        # A position within the object is counted by the records' numbers.
+        self._numbered = feed.line_numbers or any(m.position_within is not None for m in feed.columns.values())
         self._con, self._zone = con, timezone
         self._entries: list[Entry] = []
         self._gathered: tuple[dict[str, str], bool] | None = None
@@ -89,31 +92,46 @@ class Staging:
     def add(self, found: LandedObject, plain: Plain, known_at: datetime) -> None:
         """Read an object. Raises Hopeless, with nothing of the object staged."""
         source = open_source(self._con, plain, self.feed, self.dataset)
-        number = len(self._entries)
         entry = Entry(found, known_at, plain)
         small = plain.path.stat().st_size < LARGE_BYTES
         if not small or self._gathered not in (None, (source.natives, plain.has_nul)):
             self._judge_gathered()
         try:
-            if small:
-                self._gathered = (source.natives, plain.has_nul)
-                listed = ", ".join(source.available.get(c, "NULL") for c in self.feed.source_columns)
-                not_json = "not_json" if self.feed.format.type == "jsonl" else "false"
-                target, sql = "texts", f"SELECT {number}, source_line, {not_json}, {listed} FROM ({source.sql})"
-                [(entry.parsed,)] = self._run(f"INSERT INTO texts {sql}")
+            if small or self._numbered or not source.parallel:
+                self._read_in_order(entry, plain, source, small)
             else:
-                target = "staged"
-                select = self._judged(source, plain.has_nul, f"SELECT {number} AS object_no, * FROM ({source.sql})")
-                [(entry.parsed,)] = self._run(f"INSERT INTO staged {select}")
+                rows = f"SELECT {len(self._entries)} AS object_no, 0 AS source_line, * FROM ({source.sql})"
+                [(entry.parsed,)] = self._run(f"INSERT INTO staged {self._judged(source, plain.has_nul, rows)}")
+                self._take_rejects(entry, plain, source)
         except duckdb.Error as error:
-            self._run(f"DELETE FROM {target} WHERE object_no = {number}")
+            self._run("DROP TABLE IF EXISTS reject_errors")
+            self._run("DROP TABLE IF EXISTS reject_scans")
             raise Hopeless("unreadable", str(error).splitlines()[0][:500]) from error
         self._entries.append(entry)
-        if source.rejects:
-            self._take_rejects(entry, plain, target, number)
-            if plain.odd_quotes:
-                self._take_last(entry, plain)
+        if source.rejects and plain.quotes % 2:
+            self._take_last(entry, plain)
         self.rows += entry.parsed
+
+    def _read_in_order(self, entry: Entry, plain: Plain, source: Source, small: bool) -> None:
+        """Read texts into a fresh table, which keeps the object's order so that rows can be numbered."""
+        [(entry.parsed,)] = self._run(f"CREATE OR REPLACE TEMP TABLE object AS {source.sql}")
+        skipped = self._take_rejects(entry, plain, source)
+        line, counted = f"rowid + {1 + source.header}", "object"
+        if not self._numbered:
+            line = "0"
+        elif skipped:
+            self._con.register("shifts", _shifts(skipped, entry.parsed + source.header))
+            counted = f"object JOIN shifts ON ({line} - 1) // {BUCKET} = bucket AND {line} > after AND {line} <= until"
+            line = f"{line} + shift"
+        rows = f"SELECT {len(self._entries)} AS object_no, {line} AS source_line, object.* FROM {counted}"
+        if small:
+            self._gathered = (source.natives, plain.has_nul)
+            listed = ", ".join(source.available.get(c, "NULL") for c in self.feed.source_columns)
+            not_json = "not_json" if self.feed.format.type == "jsonl" else "false"
+            self._run(f"INSERT INTO texts SELECT object_no, source_line, {not_json}, {listed} FROM ({rows})")
+        else:
+            self._run(f"INSERT INTO staged {self._judged(source, plain.has_nul, rows)}")
+        self._run("DROP TABLE object")
 
     def set_aside(self, found: LandedObject, known_at: datetime, hopeless: Hopeless) -> None:
         """Put a whole object into quarantine."""
@@ -130,27 +148,30 @@ class Staging:
         given = {c.name for c in self._own if c.name in self.feed.columns}
         own = ", ".join(name(c.name) if c.name in given else f"NULL AS {name(c.name)}" for c in self._own)
         original = "NULL"
-        if self.feed.format.type == "parquet":
+        if self.feed.format.type == "parquet" or not self._numbered:
+            # There is no line to look the record up by: its fields are what is kept.
             fields = ", ".join(f"{name(c)} := {alias}" for c, alias in source.available.items())
             original = f"left(CAST(to_json(struct_pack({fields})) AS VARCHAR), {LONGEST})"
         return (
-            f"SELECT object_no, source_line, {own}, fault, CASE WHEN fault IS NOT NULL THEN at_risk END AS at_risk, "
+            f"SELECT object_no, source_line, {own}, fault, "
+            f"CASE WHEN fault IS NOT NULL THEN {value_at_risk(self.feed)} END AS at_risk, "
             f"CASE WHEN fault IS NOT NULL THEN {original} END AS original FROM ("
-            f"SELECT *, {fault} AS fault, {value_at_risk(self.feed)} AS at_risk FROM ("
-            f"SELECT *, {typed} FROM (SELECT *, {texts} FROM ({sql}))))"
+            f"SELECT *, {fault} AS fault FROM (SELECT *, {typed} FROM (SELECT *, {texts} FROM ({sql}))))"
         )
 
     def _judge_gathered(self) -> None:
         if self._gathered is None:
             return
         natives, has_nul = self._gathered
-        source = Source("", {c: source_alias(c) for c in self.feed.source_columns}, natives, rejects=False)
+        source = Source("", {c: source_alias(c) for c in self.feed.source_columns}, natives)
         self._run(f"INSERT INTO staged {self._judged(source, has_nul, 'SELECT * FROM texts')}")
         self._run("TRUNCATE texts")
         self._gathered = None
 
-    def _take_rejects(self, entry: Entry, plain: Plain, table: str, number: int) -> None:
-        """Records that the CSV parser could not split, with their numbers; sound rows after them count on."""
+    def _take_rejects(self, entry: Entry, plain: Plain, source: Source) -> list[int]:
+        """Faults of the records that the CSV parser could not split; returns their numbers in order."""
+        if not source.rejects:
+            return []
         found = self._run(
             "SELECT line_byte_position, any_value(CAST(error_type AS VARCHAR)), any_value(error_message) "
             "FROM reject_errors GROUP BY line_byte_position ORDER BY line_byte_position"
@@ -158,22 +179,17 @@ class Staging:
         self._run("DROP TABLE reject_errors")
         self._run("DROP TABLE reject_scans")
         if not found:
-            return
+            return []
         entry.unparsed = len(found)
-        _, held = wanted_records(
+        texts, held = wanted_records(
             plain.path, self.feed.format.quote, self.feed.format.delimiter, set(), {row[0] for row in found}
         )
         for offset, kind, message in found:
             reason, detail = REASONS.get(kind, ("broken_record", "the record cannot be parsed"))
             line = held.get(offset)
-            entry.faults.append(Fault(line, reason, None, f"{detail} ({message})"[:500]))
-        if self.feed.line_numbers:
-            # The j-th rejected record is number r: sound rows numbered above r - j by the parser come after it.
-            steps = [line - j for j, line in enumerate(sorted(held.values()), start=1)]
-            self._run(
-                f"UPDATE {table} SET source_line = source_line + "
-                f"len(list_filter({steps}, lambda step: step < source_line)) WHERE object_no = {number}"
-            )
+            text = None if line is None else texts[line]
+            entry.faults.append(Fault(line, reason, None, f"{detail} ({message})"[:500], text=text))
+        return sorted(held.values())
 
     def _take_last(self, entry: Entry, plain: Plain) -> None:
         """A quote that is never closed swallows the end of the object, and the parser may pass over it in silence."""
@@ -182,8 +198,7 @@ class Staging:
             pass
         if last - 1 > entry.parsed + entry.unparsed:
             reason, detail = REASONS["UNQUOTED VALUE"]
-            line = last if self.feed.line_numbers else None
-            entry.faults.append(Fault(line, reason, None, detail, text=text.decode("utf-8", "replace")[:LONGEST]))
+            entry.faults.append(Fault(last, reason, None, detail, text=text.decode("utf-8", "replace")[:LONGEST]))
             entry.unparsed += 1
 
     # What came of it
@@ -271,3 +286,21 @@ class Staging:
         self._run("TRUNCATE staged")
         self._entries.clear()
         self.rows = 0
+
+
+def _shifts(skipped: list[int], last: int) -> pa.Table:
+    """By how many skipped records (numbers in order) a row stands later than its own count says, for counts up to
+    `last`: one row for each piece (after, until] of a bucket of counts, so that a hash join finds it."""
+    import numpy as np
+
+    # The j-th skipped record is number r: rows that are counted above r - j come after it.
+    steps = np.array(skipped) - np.arange(1, len(skipped) + 1)
+    cuts = np.union1d(steps, np.arange(0, last + 1, BUCKET))
+    return pa.table(
+        {
+            "bucket": cuts // BUCKET,
+            "after": cuts,
+            "until": np.append(cuts[1:], cuts[-1] + BUCKET),
+            "shift": np.searchsorted(steps, cuts, side="right"),
+        }
+    )
