@@ -10,7 +10,7 @@ from o9_assets.assets import catalog
 from o9_assets.automation import automation_sensor
 from o9_assets.deployment import Deployment, from_environment
 from o9_assets.freshness import fresh
-from o9_assets.sensors import landing, run_failure
+from o9_assets.sensors import landing, run_failure, streams
 
 __all__ = ["build_defs", "defs"]
 
@@ -25,6 +25,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         schedules=schedules.build(deployment.settings, running=deployment.schedules_running),
         sensors=[
             landing.build(deployment.settings, running=deployment.sensors_running),
+            *streams.build(deployment.settings, running=deployment.sensors_running),
             automation_sensor(running=deployment.sensors_running),
             run_failure.build(running=deployment.sensors_running),
         ],

@@ -36,6 +36,7 @@ from o9_assets.resources.configured import (
     LakeResource,
     MoversResource,
     O9Resource,
+    StreamsResource,
     WarehouseResource,
     ZoneResource,
 )
@@ -85,6 +86,7 @@ def local(
                 outbound=str(home / "landing"),
                 profile=settings.o9.profile,
             ),
+            "streams": StreamsResource(),
             "warehouse": WarehouseResource(path=str(home / "warehouse.duckdb")),
             "notifier": LogNotifier(),
         },
@@ -115,6 +117,7 @@ def aws(settings: Settings, environment: Mapping[str, str]) -> Deployment:
             ),
             "zone": ZoneResource(kind="s3", location=need("O9_LANDING_ZONE"), settle_seconds=0, **buckets),
             "o9": O9Resource(kind="http", location=need("O9_BASE_URL"), profile=settings.o9.profile),
+            "streams": StreamsResource(),
             "warehouse": WarehouseResource(path=need("O9_WAREHOUSE")),
             "movers": MoversResource(location=need("O9_LANDING_ZONE"), **buckets),
             "notifier": SnsNotifier(topic_arn=topic) if topic else LogNotifier(),

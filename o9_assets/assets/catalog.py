@@ -1,7 +1,7 @@
 """Every dataset of the platform in the order of the flow: the table of contents of this folder.
 
-A raw dataset is there when the company's settings declare its feed, and so is what is curated from data of others
-(sell-out, drivers); everything else always is.
+A raw dataset is there when the company's settings declare its feed or stream, and so is what is curated from data of
+others (sell-out, drivers); everything else always is.
 """
 
 from types import ModuleType
@@ -32,6 +32,7 @@ from o9_assets.assets.raw import (
     data_exchange_drivers,
     data_exchange_products,
     data_exchange_sell_out,
+    demand_events,
     erp_items,
     erp_locations,
     erp_orders,
@@ -52,7 +53,7 @@ from o9_assets.assets.warehouse import locations as warehouse_locations
 from o9_assets.assets.warehouse import weeks as warehouse_weeks
 from o9_assets.planning.settings import Settings
 
-__all__ = ["FEEDS", "build"]
+__all__ = ["FEEDS", "STREAMS", "build"]
 
 FEEDS: dict[str, ModuleType] = {
     "erp_orders": erp_orders,
@@ -70,6 +71,8 @@ FEEDS: dict[str, ModuleType] = {
     "o9_forecasts": o9_forecasts,
     "o9_members": o9_members,
 }
+
+STREAMS: dict[str, ModuleType] = {"demand_events": demand_events}
 
 DATASETS: tuple[ModuleType, ...] = (
     quarantine,
@@ -109,5 +112,6 @@ def build(settings: Settings, *, movers: bool = False) -> list[Any]:
         if name not in FEEDS:
             raise settings.error(f"feeds.{name}", f"no dataset takes a feed of this name; there are {', '.join(FEEDS)}")
     modules = [module for name, module in FEEDS.items() if name in settings.feeds]
+    modules += [module for name, module in STREAMS.items() if name in settings.streams]
     datasets = [thing for module in (*modules, *DATASETS) for thing in module.build(settings)]
     return [*transfers.build(settings, movers=movers), *datasets]

@@ -8,7 +8,7 @@ from o9_assets.dataset import Dataset
 from o9_assets.landing.accepted import manifest_view
 from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import Lake, equal
+from o9_assets.resources.lake import Lake, equal, isin
 
 __all__ = ["Account", "account_of"]
 
@@ -32,11 +32,19 @@ class Account:
         return not self.breaks
 
 
-def account_of(feed_name: str, dataset: Dataset, *, lake: Lake, engine: Engine) -> Account:
-    """Add up the feed object by object; `breaks` says, for each object that does not add up, what is wrong."""
+def account_of(feed_name: str, dataset: Dataset, *, lake: Lake, engine: Engine, latest: int | None = None) -> Account:
+    """Add up the feed object by object; `breaks` says, for each object that does not add up, what is wrong.
+
+    `latest` bounds it to so many of the objects that came last, for feeds that never end.
+    """
     with engine.connect() as con:
-        manifest_view(con, lake, "manifest", feed_name)
-        lake.view(con, "raw", dataset, columns=["object_id"])
+        manifest_view(con, lake, "every_object", feed_name)
+        bound = "" if latest is None else f" ORDER BY ingest_seq DESC, object_id LIMIT {latest}"
+        con.execute(f"CREATE TEMP TABLE manifest AS SELECT * FROM every_object{bound}").fetchall()
+        few = None
+        if latest is not None:
+            few = isin("object_id", [row[0] for row in con.execute("SELECT object_id FROM manifest").fetchall()])
+        lake.view(con, "raw", dataset, columns=["object_id"], where=few)
         lake.view(
             con,
             "quarantine",

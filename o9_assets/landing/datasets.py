@@ -34,6 +34,7 @@ MANIFEST = Dataset(
         Column("accepted_rows", "int64", "Of these, in the raw table", True),
         Column("quarantined_rows", "int64", "Of these, in quarantine", True),
         Column("settings_hash", "string", "Hash of the feed's settings that it was read with", True),
+        Column("read_until", "timestamp", "A stream's range: what arrived in its partition until then is read (UTC)"),
     ),
     key=("feed", "object_id"),
 )

@@ -30,6 +30,7 @@ from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectCh
 
 __all__ = ["Arrival", "IngestReport", "enter_in_manifest", "ingest", "new_objects"]
 
+LISTED = ["feed", "object_name", "object_version", "ingest_seq", "read_until"]
 FLUSH_ROWS = 2_000_000
 """Objects are written together until their rows reach this number; a larger object is written by itself."""
 
@@ -190,12 +191,22 @@ def _flush(
     staging.clear()
 
 
-def enter_in_manifest(lake: Lake, feed_name: str, rows: list[dict[str, object]]) -> None:
-    """Commit manifest rows under the feed's next number; whoever comes second counts on from the first."""
+def enter_in_manifest(
+    lake: Lake,
+    feed_name: str,
+    rows: list[dict[str, object]],
+    *,
+    check: Callable[[pa.Table], None] = lambda listed: None,
+) -> None:
+    """Commit manifest rows under the feed's next number; whoever comes second counts on from the first.
+
+    `check` sees what the manifest lists of the feed in the moment of the commit, and may raise.
+    """
     for _ in range(20):
         base = lake.snapshot_id(MANIFEST)
-        seen = lake.read(MANIFEST, columns=["feed", "ingest_seq"], where=equal("feed", feed_name))["ingest_seq"]
-        following = max(seen.to_pylist(), default=0) + 1
+        listed = lake.read(MANIFEST, columns=LISTED, where=equal("feed", feed_name))
+        check(listed)
+        following = max(listed["ingest_seq"].to_pylist(), default=0) + 1
         table = pa.Table.from_pylist([{**row, "ingest_seq": following} for row in rows], schema=MANIFEST.arrow_schema)
         try:
             lake.overwrite(

@@ -18,7 +18,7 @@ from o9_assets.landing.plain import Hopeless, Plain
 from o9_assets.landing.typing_sql import name, quoted
 from o9_assets.planning.feeds import Feed, suggest
 
-__all__ = ["Source", "open_source", "source_alias"]
+__all__ = ["Source", "json_source", "open_source", "source_alias"]
 
 LONGEST_RECORD_BYTES = 8 << 20
 """A record longer than this is a fault of its own; reading it would take sixteen times its size in memory."""
@@ -107,18 +107,25 @@ def _jsonl(path: Path, feed: Feed) -> Source:
         f"SELECT record FROM read_csv({quoted(str(path))}, auto_detect = false, header = false, delim = chr(31), "
         f"quote = '', escape = '', columns = {{'record': 'VARCHAR'}}, max_line_size = {LONGEST_RECORD_BYTES})"
     ).replace("chr(31)", "'\x1f'")
+    return json_source(lines, feed)
+
+
+def json_source(records: str, feed: Feed, *, numbered: bool = False) -> Source:
+    """The relation over one of JSON texts (`record`, and `source_line` where it is numbered), with `not_json` where a
+    text is no JSON object."""
     columns = feed.source_columns
-    extracted = ", ".join(
-        "json_extract_string(record, {}) AS {}".format(
-            quoted('$."' + column.replace('"', '\\"') + '"'), source_alias(column)
-        )
-        for column in columns
-    )
+    extracted = ", ".join(f"json_extract_string(record, {quoted(_json_path(c))}) AS {source_alias(c)}" for c in columns)
     # A function meets broken JSON even in a branch that is not taken, so it gets an empty object instead.
-    sound = "SELECT coalesce(json_valid(record), false) AS valid, "
-    sound += f"CASE WHEN json_valid(record) THEN record ELSE '{{}}' END AS record FROM ({lines})"
-    sql = f"SELECT {extracted}, NOT valid OR json_type(record) <> 'OBJECT' AS not_json FROM ({sound})"
+    line = "source_line, " if numbered else ""
+    sound = f"SELECT {line}coalesce(json_valid(record), false) AS valid, "
+    sound += f"CASE WHEN json_valid(record) THEN record ELSE '{{}}' END AS record FROM ({records})"
+    sql = f"SELECT {line}{extracted}, NOT valid OR json_type(record) <> 'OBJECT' AS not_json FROM ({sound})"
     return Source(sql, {c: source_alias(c) for c in columns})
+
+
+def _json_path(column: str) -> str:
+    """A field's name, or where it begins with a slash a JSON pointer (RFC 6901), as DuckDB knows it."""
+    return column if column.startswith("/") else '$."' + column.replace('"', '\\"') + '"'
 
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")

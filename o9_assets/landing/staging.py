@@ -17,7 +17,7 @@ from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.landing.plain import Hopeless, Plain
 from o9_assets.landing.records import LONGEST, records, wanted_records
-from o9_assets.landing.source import Source, open_source, source_alias
+from o9_assets.landing.source import Source, json_source, open_source, source_alias
 from o9_assets.landing.typing_sql import fault_expression, name, typed_select, value_at_risk
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.landing_zone import LandedObject
@@ -56,6 +56,7 @@ class Entry:
     found: LandedObject
     known_at: datetime
     plain: Plain | None = None
+    records: pa.Table | None = None
     hopeless: Hopeless | None = None
     parsed: int = 0
     unparsed: int = 0
@@ -132,6 +133,18 @@ class Staging:
         else:
             self._run(f"INSERT INTO staged {self._judged(source, plain.has_nul, rows)}")
         self._run("DROP TABLE object")
+
+    def add_records(self, found: LandedObject, records: pa.Table, known_at: datetime) -> None:
+        """Take JSON records that are in memory: `records` has line (from 1, in order) and record (text)."""
+        number = len(self._entries)
+        self._con.register("records_in_memory", records)
+        source = json_source("SELECT line AS source_line, record FROM records_in_memory", self.feed, numbered=True)
+        # A NUL comes into a JSON text by its escape only.
+        select = self._judged(source, True, f"SELECT {number} AS object_no, * FROM ({source.sql})")
+        [(parsed,)] = self._run(f"INSERT INTO staged {select}")
+        self._con.unregister("records_in_memory")
+        self._entries.append(Entry(found, known_at, records=records, parsed=parsed))
+        self.rows += parsed
 
     def set_aside(self, found: LandedObject, known_at: datetime, hopeless: Hopeless) -> None:
         """Put a whole object into quarantine."""
@@ -220,6 +233,10 @@ class Staging:
                 texts, _ = wanted_records(entry.plain.path, quote, self.feed.format.delimiter, wanted, set())
                 for fault in entry.faults:
                     fault.text = fault.text or texts.get(fault.line or 0)
+            elif wanted and entry.records is not None:
+                places = {line: place for place, line in enumerate(entry.records["line"].to_pylist())}
+                for fault in entry.faults:
+                    fault.text = str(entry.records["record"][places[fault.line]])[:LONGEST]
 
     def counts(self) -> dict[str, tuple[int, int, int]]:
         """Landed, accepted and quarantined records by object id."""

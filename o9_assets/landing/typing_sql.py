@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.feeds import ColumnMapping, Feed
+from o9_assets.planning.formats import NAMED_TIMES
 
 __all__ = ["fault_expression", "quoted", "typed_select", "value_at_risk"]
 
@@ -100,6 +101,11 @@ def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone:
         return local if "TIME ZONE" in native else _utc(local, zone)
     own = mapping.format
     form = own or (feed.format.date if column.type == "date" else feed.format.timestamp)
+    if form in NAMED_TIMES:
+        moment = _iso8601(text, zone) if form == "iso8601" else _epoch_ms(text)
+        if column.type != "date":
+            return moment
+        return f"CAST(timezone({quoted(zone)}, timezone('UTC', {moment})) AS DATE)"
     if column.type == "date" and form == "%Y-%m-%d":
         # Much quicker than strptime, and as strict with the length looked at.
         return f"CASE WHEN length({text}) = 10 THEN TRY_CAST({text} AS DATE) END"
@@ -110,6 +116,25 @@ def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone:
             parsed = f"timezone({quoted(zone)}, {parsed})"
         return f"CAST({parsed} AS DATE)"
     return f"timezone('UTC', {parsed})" if "%z" in form else _utc(parsed, zone)
+
+
+_LOCAL = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?$"
+_ZONED = _LOCAL.removesuffix("$") + r"(Z|[+-]\d{2}(:\d{2})?)$"
+
+
+def _iso8601(text: str, zone: str) -> str:
+    """A moment as ISO 8601 has it; without a zone it is local. Digits beyond microseconds are cut."""
+    plain = f"replace({text}, ',', '.')"
+    zoned = f"CASE WHEN regexp_matches({text}, {quoted(_ZONED)}) THEN {plain} END"
+    local = f"CASE WHEN regexp_matches({text}, {quoted(_LOCAL)}) THEN {plain} END"
+    moment = f"timezone('UTC', TRY_CAST({zoned} AS TIMESTAMPTZ))"
+    return f"coalesce({moment}, {_utc(f'TRY_CAST({local} AS TIMESTAMP)', zone)})"
+
+
+def _epoch_ms(text: str) -> str:
+    """A moment as milliseconds since 1970, from 1970 to 2199."""
+    number = f"TRY_CAST({text} AS BIGINT)"
+    return f"CASE WHEN {number} BETWEEN 0 AND 7258118399999 THEN make_timestamp({number} * 1000) END"
 
 
 def _utc(local: str, zone: str) -> str:
@@ -160,6 +185,12 @@ def fault_expression(dataset: Dataset, feed: Feed, *, nul_columns: tuple[str, ..
                 f"WHEN {text} NOT IN ('I', 'U', 'D') THEN ['unknown_value', 'op', 'found ' || left({text}, 100)]"
             )
         if column.type == "string":
+            if feed.format.type == "jsonl":
+                # A field that holds an object or a list comes as its JSON text.
+                faults.append(
+                    f"WHEN left({text}, 1) IN ('{{', '[') AND json_valid({text}) "
+                    f"THEN ['not_a_text', {quoted(column.name)}, 'found ' || left({text}, 100)]"
+                )
             continue
         reason = {"date": "not_a_date", "timestamp": "not_a_time"}.get(column.type, "not_a_number")
         faults.append(

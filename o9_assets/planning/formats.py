@@ -10,8 +10,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from o9_assets.planning.model import Model, Wrong, suggest
 
-__all__ = ["Format", "TimeFormat"]
+__all__ = ["NAMED_TIMES", "Format", "TimeFormat"]
 
+NAMED_TIMES = ("iso8601", "epoch_ms")
+"""2026-01-31T10:00:00.123+01:00 with or without zone and fraction, and milliseconds since 1970."""
 _SIGNS = frozenset("aAbBdHIjmMpSfgnyYzZ%")
 _USUAL = (
     *(("YYYY", "%Y"), ("yyyy", "%Y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"), ("dd", "%d")),
@@ -22,7 +24,9 @@ _ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "cp850", "iso8859-15")
 
 
 def _time_format(value: str) -> str:
-    """A strptime format that says which day is meant."""
+    """A strptime format that says which day is meant, or one of the named formats."""
+    if value in NAMED_TIMES:
+        return value
     signs = set(re.findall(r"%-?(.?)", value))
     if not signs:
         meant = value
@@ -50,7 +54,8 @@ class Format(Model):
     thousands: Literal["", ".", ",", " ", "'"] = Field("", description="Sign between thousands, where one is written")
     compression: Literal["none", "gzip", "auto"] = Field("auto", description="auto looks at the first bytes")
     timestamp: TimeFormat = Field(
-        "%Y-%m-%d %H:%M:%S", description="strptime format of moments, in local time unless it has %z"
+        "%Y-%m-%d %H:%M:%S",
+        description="strptime format of moments, in local time unless it has %z; or iso8601, or epoch_ms",
     )
     date: TimeFormat = Field("%Y-%m-%d", description="strptime format of days")
     nulls: tuple[str, ...] = Field(("",), description="Texts that mean no value")

@@ -16,6 +16,7 @@ from o9_assets.planning.calendar import label_problems
 from o9_assets.planning.cron import cron_problem
 from o9_assets.planning.feeds import Feed
 from o9_assets.planning.model import Model, Wrong, suggest
+from o9_assets.planning.streams import Stream
 from o9_assets.planning.transfers import Transfer
 
 __all__ = [
@@ -266,6 +267,7 @@ class Root(Model):
     units: Units = Field(Units(), description="Units of measure")
     feeds: dict[str, Feed] = Field(min_length=1, description="Raw dataset: how its files come")
     transfers: dict[str, Transfer] = Field({}, description="AWS services that bring files into the landing zone")
+    streams: dict[Literal["demand_events"], Stream] = Field({}, description="Raw dataset: the stream it comes from")
     demand: Demand = Field(Demand(), description="From order lines to demand history")
     forecast: Forecast = Field(Forecast(), description="Grain, horizon, and how methods are compared")
     o9: O9 = Field(description="What the o9 tenant calls things")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import PrivateAttr, ValidationError
 
@@ -20,6 +20,7 @@ from o9_assets.planning.model import fingerprint, suggest
 from o9_assets.planning.problems import problems_of
 from o9_assets.planning.sections import O9, CalendarSettings, Fiscal, Forecast, Grain, Labels, Root, Units
 from o9_assets.planning.source import Key, Lines, read, read_file
+from o9_assets.planning.streams import Stream
 
 __all__ = [
     "O9",
@@ -32,6 +33,7 @@ __all__ = [
     "SettingsError",
     "Units",
     "bind",
+    "bind_stream",
     "check",
     "fingerprint",
     "load",
@@ -98,6 +100,17 @@ def bind(settings: Settings, dataset: Dataset) -> Feed:
     if problems := settings._problems(feed_problems(feed, dataset), "feeds", name):
         raise SettingsError(settings._file, problems)
     return feed
+
+
+def bind_stream(settings: Settings, name: Literal["demand_events"], payload: Dataset) -> Stream:
+    """A stream, its mapping checked against the columns that an event may fill.
+
+    Raises SettingsError with everything about the stream that does not fit.
+    """
+    stream = settings.streams[name]
+    if problems := settings._problems(feed_problems(stream.feed, payload), "streams", name):
+        raise SettingsError(settings._file, problems)
+    return stream
 
 
 def check(settings: Settings, datasets: Mapping[str, Dataset]) -> None:

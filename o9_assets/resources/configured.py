@@ -17,12 +17,14 @@ from o9_assets.failures import Permanent
 
 if TYPE_CHECKING:
     from o9_assets.planning.settings import Settings
+    from o9_assets.planning.streams import Stream
     from o9_assets.planning.transfers import Transfer
     from o9_assets.resources.aws import Buckets
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
     from o9_assets.resources.landing_zone import LandingZone
     from o9_assets.resources.o9 import O9Client
+    from o9_assets.resources.streams import Reader
     from o9_assets.resources.transfers.mover import Mover
     from o9_assets.resources.warehouse import Warehouse
 
@@ -32,6 +34,7 @@ __all__ = [
     "LakeResource",
     "MoversResource",
     "O9Resource",
+    "StreamsResource",
     "WarehouseResource",
     "ZoneResource",
     "from_environment",
@@ -152,6 +155,16 @@ class O9Resource(dg.ConfigurableResource[None]):
 
         transport, secret = in_process_o9(Path(self.location), Path(self.outbound))
         return O9Client(profile, "http://o9.in-process", secret, model=settings.o9.model, transport=transport)
+
+
+class StreamsResource(dg.ConfigurableResource[None]):
+    """Kinesis and Kafka, as the settings name them; region and credentials are found as boto3 finds them."""
+
+    def open(self, stream: "Stream") -> "Reader":
+        """A reader; use it as a context manager."""
+        from o9_assets.resources.streams import open_reader
+
+        return open_reader(stream)
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):

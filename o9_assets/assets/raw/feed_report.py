@@ -12,16 +12,15 @@ if TYPE_CHECKING:
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
 
-__all__ = ["told"]
+__all__ = ["standing", "told"]
 
 
 def told(feed_name: str, dataset: Dataset, report: "IngestReport", lake: "Lake", engine: "Engine") -> dict[str, Any]:
     """Metadata of a run that did what `report` says. The account and the quarantine are the whole feed's, so that they
     stand there after a run that had nothing to do."""
-    account, reasons = _account(feed_name, lake, engine)
     metadata: dict[str, Any] = {
         "dagster/row_count": lake.row_count(dataset),
-        "account of rows": account,
+        **standing(feed_name, lake, engine),
         "objects (this run)": report.objects,
         "landed rows (this run)": report.landed_rows,
         "accepted rows (this run)": report.accepted_rows,
@@ -29,6 +28,16 @@ def told(feed_name: str, dataset: Dataset, report: "IngestReport", lake: "Lake",
         "objects set aside (this run)": len(report.set_aside),
         "bytes (this run)": report.size_bytes,
     }
+    if report.set_aside:
+        lines = [f"- `{name}`: {reason}" for name, reason in sorted(report.set_aside.items())[:50]]
+        metadata["set aside"] = dg.MetadataValue.md("\n".join(lines))
+    return metadata
+
+
+def standing(feed_name: str, lake: "Lake", engine: "Engine") -> dict[str, Any]:
+    """Metadata of the whole feed: its account of rows, and what waits in quarantine by reason."""
+    account, reasons = _account(feed_name, lake, engine)
+    metadata: dict[str, Any] = {"account of rows": account}
     if reasons:
         columns = [dg.TableColumn("reason"), dg.TableColumn("rows", "int"), dg.TableColumn("value at risk", "float")]
         metadata["quarantine by reason"] = dg.MetadataValue.table(
@@ -36,9 +45,6 @@ def told(feed_name: str, dataset: Dataset, report: "IngestReport", lake: "Lake",
             schema=dg.TableSchema(columns),
         )
         metadata["picture of the quarantine"] = bars([(r, n) for r, n, _ in reasons], "Rows in quarantine by reason")
-    if report.set_aside:
-        lines = [f"- `{name}`: {reason}" for name, reason in sorted(report.set_aside.items())[:50]]
-        metadata["set aside"] = dg.MetadataValue.md("\n".join(lines))
     return metadata
 
 

@@ -1,0 +1,30 @@
+"""How a reader is made for a stream that the settings declare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from o9_assets.resources.streams.reader import Reader
+
+if TYPE_CHECKING:
+    from o9_assets.planning.streams import Stream
+
+__all__ = ["open_reader"]
+
+
+def open_reader(stream: Stream) -> Reader:
+    """A reader of the stream; use it as a context manager. Region and credentials are found as boto3 finds them."""
+    if stream.kind == "kinesis":
+        import boto3
+        from botocore.config import Config
+
+        from o9_assets.resources.streams.kinesis import KinesisReader
+
+        # What is busy is waited for by the reader, which knows how fast a shard may be read.
+        config = Config(retries={"mode": "standard", "total_max_attempts": 3}, read_timeout=30, connect_timeout=10)
+        return KinesisReader(boto3.client("kinesis", config=config), stream.name, start_at=stream.start_at)
+    from o9_assets.resources.streams.kafka import KafkaReader
+    from o9_assets.resources.streams.msk import brokers_of, security
+
+    brokers = stream.brokers or brokers_of(stream.cluster_arn or "", iam=stream.auth == "iam")
+    return KafkaReader(brokers, stream.name, security(stream.auth), start_at=stream.start_at)
