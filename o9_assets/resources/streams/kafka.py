@@ -49,6 +49,7 @@ class KafkaReader:
             "auto.offset.reset": "error",
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
+            "fetch.wait.max.ms": 100,  # a partition's end is told after so long
             "log_level": 3,
         }
         self._consumer: Consumer | None = None
@@ -66,9 +67,12 @@ class KafkaReader:
 
     def _open(self) -> Consumer:
         if self._consumer is None:
-            from confluent_kafka import Consumer
+            from confluent_kafka import Consumer, KafkaException
 
-            self._consumer = Consumer(self._options)
+            try:
+                self._consumer = Consumer(self._options)
+            except KafkaException as error:
+                raise self._told(error.args[0]) from error
         return self._consumer
 
     def partitions(self) -> list[Partition]:

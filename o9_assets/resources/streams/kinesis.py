@@ -69,7 +69,7 @@ class KinesisReader:
         shards: dict[str, tuple[str, ...]] = {}
         query: dict[str, Any] = {"StreamName": self._stream}
         while True:
-            answer = self._call(self._client.list_shards, **query)
+            answer = self._call(self._client.list_shards, "Shards", **query)
             for shard in answer["Shards"]:
                 parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
                 shards[shard["ShardId"]] = tuple(p for p in parents if p is not None)
@@ -151,6 +151,7 @@ class KinesisReader:
     def _asked(self, shard: str, kind: str, **more: Any) -> str:
         answer = self._call(
             self._client.get_shard_iterator,
+            "ShardIterator",
             StreamName=self._stream,
             ShardId=shard,
             ShardIteratorType=kind,
@@ -166,14 +167,16 @@ class KinesisReader:
                 self._sleep(wait)
             self._next_read[shard] = self._clock() + PACE_SECONDS
             try:
-                return self._call(self._client.get_records, ShardIterator=iterator, Limit=limit)
+                return self._call(self._client.get_records, "Records", ShardIterator=iterator, Limit=limit)
             except ExpiredError:
                 iterator = self._iterator(shard, after)
         raise StreamUnavailable(f"Iterators of {shard} expire as soon as they are made.", remedy="Try later.")
 
     def _kept_for(self) -> timedelta:
         if self._retention is None:
-            answer = self._call(self._client.describe_stream_summary, StreamName=self._stream)
+            answer = self._call(
+                self._client.describe_stream_summary, "StreamDescriptionSummary", StreamName=self._stream
+            )
             self._retention = timedelta(hours=answer["StreamDescriptionSummary"]["RetentionPeriodHours"])
         return self._retention
 
@@ -196,19 +199,25 @@ class KinesisReader:
             found[shard.name] = Lag(bool(answer["Records"]) or bool(behind) or closed, None, behind)
         return found
 
-    def _call(self, operation: Callable[..., Any], **query: Any) -> Any:
-        """A call to Kinesis; what is busy is tried again until patience ends."""
+    def _call(self, operation: Callable[..., Any], wanted: str, **query: Any) -> Any:
+        """A call to Kinesis whose answer holds `wanted`; what is busy is tried again until patience ends."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         give_up_at, attempt = self._clock() + PATIENCE_SECONDS, 0
         while True:
             try:
-                return operation(**query)
+                answer = operation(**query)
+                if wanted in answer:
+                    return answer
+                last = "an answer that was cut"
             except ClientError as error:
                 code, said = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
                 if code not in (*BUSY, *AWAY):
                     raise self._told(code, said) from error
                 last = code
+            except ResponseParserError:
+                last = "an answer that was cut"
             except BotoCoreError as error:
                 last = type(error).__name__
                 if last in ("NoCredentialsError", "PartialCredentialsError", "NoRegionError"):

@@ -2,6 +2,10 @@
 
 moto's resharding moves records into the new shards, its iterators never expire and its sequence numbers start at 1; a
 reader proven against that proves nothing. What is in a stream is gone with the process.
+"""Kinesis Data Streams: what moto does not do as AWS does. Streams and shards themselves are moto's.
+
+A reshard leaves the records in the parents and closes them; an iterator at the end of a closed shard has no successor;
+records leave a stream when its retention is over; the tip is told in records, not in the clock's milliseconds.
 """
 
 from __future__ import annotations
@@ -373,3 +377,194 @@ def _bad(message: str) -> ServiceError:
 
 def _none(message: str) -> ServiceError:
     return ServiceError("ResourceNotFoundException", message)
+import time
+from base64 import b64decode, b64encode
+from hashlib import md5
+from typing import Any
+
+from o9_assets.sandbox.aws.fake import Call, Fake, ServiceError
+
+__all__ = ["Kinesis"]
+
+ITERATOR_SECONDS = 300
+MOST_BYTES = 10 << 20
+
+
+class Kinesis(Fake):
+    """Kinesis."""
+
+    service = "kinesis"
+    falls_through = True
+
+    def _stream(self, request: dict[str, Any], call: Call) -> Any:
+        from moto.kinesis.exceptions import StreamNotFoundError
+        from moto.kinesis.models import kinesis_backends
+
+        name = request.get("StreamName") or request.get("StreamARN", "").rpartition("/")[2]
+        try:
+            stream = kinesis_backends[call.account][call.region].describe_stream(None, name)
+        except StreamNotFoundError as error:
+            raise ServiceError(
+                "ResourceNotFoundException", f"Stream {name} under account {call.account} not found."
+            ) from error
+        oldest = time.time() - 3600 * stream.retention_period_hours
+        shard: Any
+        for shard in stream.shards.values():
+            while shard.records and (first := next(iter(shard.records.values()))).created_at < oldest:
+                del shard.records[first.sequence_number]
+                shard.last_gone = first.sequence_number
+        return stream
+
+    def put_records(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Put records; sequence numbers of a shard go on rising after its records have left."""
+        with self.twin.locked("kinesis"):
+            stream = self._stream(request, call)
+            found = [self._put(stream, record) for record in request["Records"]]
+        return {"Records": found}
+
+    def put_record(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
+        with self.twin.locked("kinesis"):
+            return self._put(self._stream(request, call), request)
+
+    def _put(self, stream: Any, record: dict[str, Any]) -> dict[str, Any]:
+        from moto.kinesis.models import Record
+
+        given = record.get("ExplicitHashKey")
+        digest = md5(record["PartitionKey"].encode(), usedforsecurity=False).digest()
+        place = int(given) if given else int.from_bytes(digest, "big")
+        shard = next(s for s in stream.shards.values() if s.is_open and s.starting_hash <= place <= s.ending_hash)
+        last = next(reversed(shard.records)) if shard.records else getattr(shard, "last_gone", 0)
+        made = Record(
+            record["PartitionKey"],
+            b64encode(record["Data"]).decode(),
+            last + 1,
+            record.get("ExplicitHashKey", ""),
+        )
+        shard.records[made.sequence_number] = made
+        return {"ShardId": shard.shard_id, "SequenceNumber": str(made.sequence_number)}
+
+    def get_shard_iterator(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
+        with self.twin.locked("kinesis"):
+            shard = self._shard(self._stream(request, call), request["ShardId"])
+            kind, after = request["ShardIteratorType"], 0
+            if kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
+                after = self._number(request.get("StartingSequenceNumber"), shard) - (kind == "AT_SEQUENCE_NUMBER")
+            elif kind == "LATEST":
+                after = next(reversed(shard.records)) if shard.records else getattr(shard, "last_gone", 0)
+            elif kind == "AT_TIMESTAMP":
+                moment = request["Timestamp"].timestamp()
+                before = [n for n, record in shard.records.items() if record.created_at < moment]
+                after = before[-1] if before else 0
+            name = request.get("StreamName") or request["StreamARN"].rpartition("/")[2]
+        return {"ShardIterator": self._iterator(name, shard.shard_id, after)}
+
+    def get_records(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
+        """At most 10,000 records and 10 MiB."""
+        try:
+            name, shard_id, number, made = request["ShardIterator"].split("|")
+        except ValueError as error:
+            raise ServiceError("InvalidArgumentException", "Invalid ShardIterator.") from error
+        if float(made) + ITERATOR_SECONDS < time.time():
+            raise ServiceError("ExpiredIteratorException", "Iterator expired. Get a new iterator.")
+        with self.twin.locked("kinesis"):
+            stream = self._stream({"StreamName": name}, call)
+            shard = self._shard(stream, shard_id)
+            after, limit, size = int(number), request.get("Limit", 10_000), 0
+            found: list[dict[str, Any]] = []
+            last = next(reversed(shard.records), 0)
+            # Records are numbered without holes, so that the next one need not be looked for.
+            first = next(iter(shard.records), last + 1)
+            for sequence in range(max(after + 1, first), last + 1):
+                record = shard.records[sequence]
+                if len(found) >= limit or size >= MOST_BYTES:
+                    break
+                data = b64decode(record.data)
+                size += len(data)
+                found.append(
+                    {
+                        "Data": data,
+                        "PartitionKey": record.partition_key,
+                        "SequenceNumber": str(sequence),
+                        "ApproximateArrivalTimestamp": record.created_at_datetime,
+                    }
+                )
+                after = sequence
+            behind = 0
+            if after < last:
+                seen = shard.records[after].created_at if after in shard.records else time.time()
+                behind = max(1, int(1000 * (shard.records[last].created_at - seen)))
+            end = not shard.is_open and after >= last
+        answer: dict[str, Any] = {"Records": found, "MillisBehindLatest": behind}
+        if end:
+            shards = stream.shards.values()
+            children = [s for s in shards if shard_id in (s.parent, s.adjacent_parent)]
+            answer["ChildShards"] = [
+                {
+                    "ShardId": s.shard_id,
+                    "ParentShards": [p for p in (s.parent, s.adjacent_parent) if p],
+                    "HashKeyRange": {"StartingHashKey": str(s.starting_hash), "EndingHashKey": str(s.ending_hash)},
+                }
+                for s in children
+            ]
+        else:
+            answer["NextShardIterator"] = self._iterator(name, shard_id, after)
+        return answer
+
+    def split_shard(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Close a shard and open its two children."""
+        with self.twin.locked("kinesis"):
+            stream = self._stream(request, call)
+            parent = self._shard(stream, request["ShardToSplit"])
+            start = int(request["NewStartingHashKey"])
+            if not parent.is_open or not parent.starting_hash < start < parent.ending_hash:
+                raise ServiceError("InvalidArgumentException", f"{parent.shard_id} cannot be split at {start}.")
+            self._open(stream, parent.starting_hash, start - 1, parent)
+            self._open(stream, start, parent.ending_hash, parent)
+            parent.is_open = False
+        return {}
+
+    def merge_shards(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Close two adjacent shards and open their child."""
+        with self.twin.locked("kinesis"):
+            stream = self._stream(request, call)
+            first = self._shard(stream, request["ShardToMerge"])
+            second = self._shard(stream, request["AdjacentShardToMerge"])
+            low, high = sorted((first, second), key=lambda s: s.starting_hash)
+            if not (first.is_open and second.is_open) or low.ending_hash + 1 != high.starting_hash:
+                raise ServiceError("InvalidArgumentException", "The shards cannot be merged.")
+            self._open(stream, low.starting_hash, high.ending_hash, first, second)
+            first.is_open = second.is_open = False
+        return {}
+
+    def update_shard_count(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Not emulated: split and merge shards instead."""
+        raise ServiceError("UnsupportedOperation", "The sandbox splits and merges shards one by one.")
+
+    @staticmethod
+    def _open(stream: Any, start: int, end: int, parent: Any, adjacent: Any = None) -> None:
+        from moto.kinesis.models import Shard
+
+        number = max(shard._shard_id for shard in stream.shards.values()) + 1
+        made = Shard(number, start, end, parent.shard_id, adjacent.shard_id if adjacent else None)
+        stream.shards[made.shard_id] = made
+
+    @staticmethod
+    def _shard(stream: Any, shard_id: str) -> Any:
+        if shard_id not in stream.shards:
+            raise ServiceError(
+                "ResourceNotFoundException", f"Shard {shard_id} in stream {stream.stream_name} not found."
+            )
+        return stream.shards[shard_id]
+
+    @staticmethod
+    def _number(text: str | None, shard: Any) -> int:
+        last = next(reversed(shard.records)) if shard.records else getattr(shard, "last_gone", 0)
+        if not text or not text.isdigit() or not 0 < int(text) <= last:
+            raise ServiceError(
+                "InvalidArgumentException", f"StartingSequenceNumber {text} did not come from {shard.shard_id}."
+            )
+        return int(text)
+
+    @staticmethod
+    def _iterator(stream: str, shard: str, after: int) -> str:
+        return f"{stream}|{shard}|{after}|{time.time()}"
