@@ -19,6 +19,7 @@ from o9_assets.resources.streams.packed import unpacked
 from o9_assets.resources.streams.reader import Lag, Part, Partition, Record, StreamUnavailable
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_kinesis import KinesisClient
 
 __all__ = ["KinesisReader"]
@@ -28,12 +29,13 @@ PACE_SECONDS = 0.2
 MOST_RECORDS = 10_000
 PATIENCE_SECONDS = 60.0
 END = ".end"
-BUSY = ("ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException", "Throttling")
-AWAY = ("InternalFailure", "InternalServerError", "ServiceUnavailable", "KMSThrottlingException", "RequestTimeout")
 
 
 class KinesisReader:
-    """Reads a stream by its name. `start_at` (UTC) is where a shard without a position begins; None is the oldest."""
+    """Reads a stream by its name, with a client of resources/aws.py.
+
+    `start_at` (UTC) is where a shard without a position begins; None is the oldest record.
+    """
 
     def __init__(
         self,
@@ -200,8 +202,8 @@ class KinesisReader:
         return found
 
     def _call(self, operation: Callable[..., Any], wanted: str, **query: Any) -> Any:
-        """A call to Kinesis whose answer holds `wanted`; what is busy is tried again until patience ends."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        """A call to Kinesis whose answer holds `wanted`; what is busy or away is tried again until patience ends."""
+        from botocore.exceptions import ClientError
         from botocore.parsers import ResponseParserError
 
         give_up_at, attempt = self._clock() + PATIENCE_SECONDS, 0
@@ -210,37 +212,27 @@ class KinesisReader:
                 answer = operation(**query)
                 if wanted in answer:
                     return answer
-                last = "an answer that was cut"
+                failed: Passing = StreamUnavailable(f"{self.name} gave half an answer.", remedy="Try later.")
             except ClientError as error:
-                code, said = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-                if code not in (*BUSY, *AWAY):
-                    raise self._told(code, said) from error
-                last = code
-            except ResponseParserError:
-                last = "an answer that was cut"
-            except BotoCoreError as error:
-                last = type(error).__name__
-                if last in ("NoCredentialsError", "PartialCredentialsError", "NoRegionError"):
-                    raise Permanent(
-                        f"Kinesis cannot be asked: {error}", remedy="Set region and credentials."
-                    ) from error
+                raise self._told(error) from error
+            except ResponseParserError as error:
+                failed = StreamUnavailable(f"{self.name} gave half an answer ({error}).", remedy="Try later.")
+            except Passing as error:
+                failed = error
             pause = min(0.1 * 2**attempt, 5.0) * self._jitter.uniform(0.5, 1.0)
             if self._clock() + pause > give_up_at:
-                raise StreamUnavailable(f"{self.name} did not answer ({last}).", remedy="It is read again later.")
+                raise failed
             self._sleep(pause)
             attempt += 1
 
-    def _told(self, code: str, said: str) -> Failed:
+    def _told(self, error: ClientError) -> Failed:
+        code, said = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if code == "ExpiredIteratorException":
             return ExpiredError(f"{self.name}: {said}", remedy="A new iterator is made.")
         if code == "InvalidArgumentException":
             return TrimmedError(f"{self.name}: {said}", remedy="Was the stream made anew? It is read from its start.")
         if code == "ResourceNotFoundException":
             return Permanent(f"{self.name}: {said}", remedy="Look at the stream's name, region and account.")
-        if code in ("AccessDeniedException", "UnrecognizedClientException", "AccessDenied"):
-            return Permanent(f"{self.name}: {said}", remedy="Give the role the action on this stream.")
-        if code in ("ExpiredTokenException", "ExpiredToken"):
-            return StreamUnavailable(f"{self.name}: {said}", remedy="The credentials are renewed and it is read again.")
         return Permanent(f"{self.name} answered {code}: {said}", remedy="See the message.")
 
 

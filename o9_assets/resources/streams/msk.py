@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from o9_assets.failures import Passing, Permanent
+from o9_assets.failures import Permanent
 
 __all__ = ["brokers_of", "iam_token", "security"]
 
@@ -17,18 +17,14 @@ NAMES = {
 
 def brokers_of(cluster_arn: str, *, iam: bool) -> str:
     """host:port, ... of a cluster, for IAM or for TLS. Raises Permanent where the cluster offers none of the kind."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
+
+    from o9_assets.resources import aws
 
     try:
-        answer = boto3.client("kafka").get_bootstrap_brokers(ClusterArn=cluster_arn)
+        answer = aws.client("kafka").get_bootstrap_brokers(ClusterArn=cluster_arn)
     except ClientError as error:
-        told = f"The brokers of {cluster_arn} cannot be asked for: {error}"
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-            raise Passing(told, remedy="They are asked for again later.") from error
-        raise Permanent(told, remedy="Look at cluster_arn and kafka:GetBootstrapBrokers.") from error
-    except BotoCoreError as error:
-        raise Passing(f"The brokers of {cluster_arn} cannot be asked for: {error}", remedy="Try later.") from error
+        raise Permanent(f"The brokers of {cluster_arn}: {error}", remedy="Look at cluster_arn.") from error
     for name in NAMES[iam]:
         if found := answer.get(name):
             return str(found)

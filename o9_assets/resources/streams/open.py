@@ -15,14 +15,10 @@ __all__ = ["open_reader"]
 def open_reader(stream: Stream) -> Reader:
     """A reader of the stream; use it as a context manager. Region and credentials are found as boto3 finds them."""
     if stream.kind == "kinesis":
-        import boto3
-        from botocore.config import Config
-
+        from o9_assets.resources import aws
         from o9_assets.resources.streams.kinesis import KinesisReader
 
-        # What is busy is waited for by the reader, which knows how fast a shard may be read.
-        config = Config(retries={"mode": "standard", "total_max_attempts": 3}, read_timeout=30, connect_timeout=10)
-        return KinesisReader(boto3.client("kinesis", config=config), stream.name, start_at=stream.start_at)
+        return KinesisReader(aws.client("kinesis"), stream.name, start_at=stream.start_at)
     from o9_assets.resources.streams.kafka import KafkaReader
     from o9_assets.resources.streams.msk import brokers_of, security
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import boto3
 import pytest
 
+from o9_assets.resources import aws
 from o9_assets.sandbox.aws import Twin
 from o9_assets_tests.aws import unique
 from o9_assets_tests.streams import Streaming
@@ -13,4 +13,4 @@ from o9_assets_tests.streams import Streaming
 @pytest.fixture
 def events(twin: Twin, tmp_path: Path) -> Streaming:
     """A stream without shards: a test makes it with as many as it wants."""
-    return Streaming(tmp_path, boto3.client("kinesis"), name=unique("events"))
+    return Streaming(tmp_path, aws.client("kinesis"), name=unique("events"))

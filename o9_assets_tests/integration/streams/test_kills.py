@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.aws, pytest.mark.faults]
 KILLED = """
 import os, signal, sys, threading
 from pathlib import Path
-import boto3
+from o9_assets.resources import aws
 from o9_assets_tests.streams import Streaming
-events = Streaming(Path(sys.argv[1]), boto3.client("kinesis"), name=sys.argv[2])
+events = Streaming(Path(sys.argv[1]), aws.client("kinesis"), name=sys.argv[2])
 threading.Timer(float(sys.argv[3]), lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
 while events.take_in(max_records=20).ranges:
     pass

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from o9_assets.failures import Permanent
-from o9_assets.resources.streams import StreamUnavailable
+from o9_assets.resources import aws
+from o9_assets.resources.aws import Throttled
 from o9_assets.resources.streams.kinesis import KinesisReader
 from o9_assets.sandbox.aws import Twin
 from o9_assets_tests.streams import Streaming, event, packed
@@ -187,36 +186,26 @@ def test_a_stream_that_stays_busy_is_a_passing_error_and_one_that_is_not_there_a
         nonlocal time
         time += seconds
 
-    once = Config(retries={"total_max_attempts": 1})
-    reader = KinesisReader(boto3.client("kinesis", config=once), events.name, sleep=sleep, clock=lambda: time)
+    reader = KinesisReader(
+        aws.client("kinesis", retries={"total_max_attempts": 1}), events.name, sleep=sleep, clock=lambda: time
+    )
     with pytest.raises(Permanent, match=f"kinesis/{events.name}.*not found"):
         reader.partitions()
     events.create()
     twin.faults.add("throttle", "kinesis", "GetRecords")
-    with pytest.raises(StreamUnavailable, match="ProvisionedThroughputExceededException"):
+    with pytest.raises(Throttled, match="ProvisionedThroughputExceeded"):
         reader.read("shardId-000000000000", None, limit=1, seconds=1)
     assert 55 < time < 62
 
 
-def _age(events: Streaming, hours: float) -> None:
-    """Let the records that are in the stream grow older."""
-    from moto.kinesis.models import kinesis_backends
-
-    stream = kinesis_backends[Twin.account][Twin.region].streams[events.name]
-    for shard in stream.shards.values():
-        for record in shard.records.values():
-            record.created_at -= 3600 * hours
-            record.created_at_datetime -= timedelta(hours=hours)
-
-
 @pytest.mark.faults
-def test_records_that_left_the_stream_before_they_were_read_are_told(events: Streaming) -> None:
+def test_records_that_left_the_stream_before_they_were_read_are_told(events: Streaming, twin: Twin) -> None:
     events.create()
     events.now = datetime.now(UTC).replace(tzinfo=None)
     events.put(event(1))
     events.take_in()
     events.put(event(2))
-    _age(events, 30)
+    twin.fakes["kinesis"].trim(events.name, datetime.now(UTC))  # type: ignore[attr-defined]
     events.put(event(3))
     events.now += timedelta(hours=30)
     [gap] = events.take_in().gaps
@@ -226,7 +215,7 @@ def test_records_that_left_the_stream_before_they_were_read_are_told(events: Str
     assert events.take_in().gaps == []
 
 
-def test_a_quiet_stream_whose_last_record_has_left_is_no_gap(events: Streaming) -> None:
+def test_a_quiet_stream_whose_last_record_has_left_is_no_gap(events: Streaming, twin: Twin) -> None:
     events.create()
     events.now = datetime.now(UTC).replace(tzinfo=None)
     events.put(event(1))
@@ -234,7 +223,7 @@ def test_a_quiet_stream_whose_last_record_has_left_is_no_gap(events: Streaming) 
     for _ in range(3):
         events.now += timedelta(hours=11)
         assert events.take_in().gaps == []
-    _age(events, 33)
+    twin.fakes["kinesis"].trim(events.name, datetime.now(UTC))  # type: ignore[attr-defined]
     events.put(event(2))
     assert events.take_in().gaps == []
     assert events.ids() == ["E1", "E2"]
