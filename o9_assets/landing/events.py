@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 import duckdb
 import pyarrow as pa
 
-from o9_assets.dataset import Column, Dataset
-from o9_assets.landing.datasets import QUARANTINE
+from o9_assets.dataset import Dataset
+from o9_assets.landing.datasets import PLACE, QUARANTINE
 from o9_assets.landing.records import LONGEST
 from o9_assets.landing.staging import Staging
 from o9_assets.landing.typing_sql import name
@@ -24,28 +24,7 @@ from o9_assets.planning.streams import Stream
 from o9_assets.resources.landing_zone import LandedObject
 from o9_assets.resources.streams.reader import Record
 
-__all__ = ["PLACE", "Events", "Judged", "Range", "with_place"]
-
-PLACE = (
-    Column("partition_name", "string", "Shard of Kinesis, or partition of the topic", True),
-    Column("position", "string", "Sequence number or offset of the record in its partition", True),
-    Column("sub_position", "int64", "Its number within a record that the producer packed, from 0", True),
-    Column("partition_key", "string", "Key that the producer gave it"),
-    Column("arrived_at", "timestamp", "When the stream took it (UTC)", True),
-    Column("is_late", "boolean", "Whether it arrived later after its time than the settings allow"),
-)
-
-
-def with_place(payload: Dataset, dataset_name: str, description: str) -> Dataset:
-    """The raw dataset of a stream: the payload's columns and PLACE. A tombstone names only its event, so that beside
-    the key and the platform's own columns nothing is required of a row; a fault is found when an event is judged."""
-    optional = tuple(
-        replace(c, required=c.required and (c.name in payload.key or c.name in LINEAGE_NAMES)) for c in payload.columns
-    )
-    return Dataset(dataset_name, description, (*optional, *PLACE), key=payload.key)
-
-
-LINEAGE_NAMES = ("op", "changed_at", "change_seq", "known_at", "object_id", "object_name", "line")
+__all__ = ["Events", "Judged", "Range"]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from pydantic import Field
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.raw.feed_report import standing
 from o9_assets.dataset import Column, Dataset
-from o9_assets.landing.datasets import LINEAGE
-from o9_assets.landing.events import with_place
+from o9_assets.landing.datasets import LINEAGE, with_place
 from o9_assets.planning.settings import Settings, bind_stream
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, StreamsResource
 
