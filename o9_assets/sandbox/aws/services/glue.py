@@ -1,16 +1,18 @@
-"""AWS Glue: what moto's data catalog lacks. Tables, databases and partitions themselves are moto's."""
+"""AWS Glue: jobs, crawlers, and what moto's data catalog lacks. Tables, databases and partitions are moto's."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from o9_assets.sandbox.aws.fake import Call, Fake, ServiceError
+from o9_assets.sandbox.aws.fake import Call, ServiceError
+from o9_assets.sandbox.aws.services.glue_crawlers import GlueCrawlers
+from o9_assets.sandbox.aws.services.glue_jobs import GlueJobs
 
 __all__ = ["Glue"]
 
 
-class Glue(Fake):
-    """Glue: the catalog's optimistic lock."""
+class Glue(GlueJobs, GlueCrawlers):
+    """Glue: jobs, crawlers, and the catalog's optimistic lock."""
 
     service = "glue"
     falls_through = True
