@@ -14,6 +14,7 @@ and for aws:
     O9_BASE_URL      o9's address
     O9_ALERT_TOPIC   SNS topic that is told about failed runs; the log without it
     O9_WAREHOUSE     DuckDB file of the warehouse, on a disk that outlives a run
+    O9_LANDING_QUEUE  URL of the SQS queue that the landing zone's bucket tells of new objects
     O9_BUCKET_OWNER  account that the buckets must belong to: every call to S3 says so
     O9_KMS_KEY       KMS key that objects are encrypted with; S3's own without it
     O9_DATABASE_PREFIX  put before every Glue database's name, where one account holds several lakes
@@ -115,7 +116,13 @@ def aws(settings: Settings, environment: Mapping[str, str]) -> Deployment:
                 database_prefix=environment.get("O9_DATABASE_PREFIX", ""),
                 **buckets,
             ),
-            "zone": ZoneResource(kind="s3", location=need("O9_LANDING_ZONE"), settle_seconds=0, **buckets),
+            "zone": ZoneResource(
+                kind="s3",
+                location=need("O9_LANDING_ZONE"),
+                settle_seconds=0,
+                queue_url=environment.get("O9_LANDING_QUEUE"),
+                **buckets,
+            ),
             "o9": O9Resource(kind="http", location=need("O9_BASE_URL"), profile=settings.o9.profile),
             "streams": StreamsResource(),
             "warehouse": WarehouseResource(path=need("O9_WAREHOUSE")),

@@ -15,7 +15,7 @@ from o9_assets.landing.ingest import IngestReport, ingest
 from o9_assets.planning.settings import Settings, bind, parse
 from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import Lake
-from o9_assets.resources.landing_zone import FolderZone
+from o9_assets.resources.landing_zone import FolderZone, LandingZone
 
 __all__ = ["ORDERS", "SETTINGS", "Company"]
 
@@ -68,7 +68,7 @@ class Company:
         return self.home / "landing"
 
     @property
-    def zone(self) -> FolderZone:
+    def zone(self) -> LandingZone:
         return FolderZone(self.landing, settle_seconds=0)
 
     @property

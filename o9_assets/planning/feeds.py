@@ -5,6 +5,7 @@ Reading them is landing's; this module only knows the declaration.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,7 +14,7 @@ from o9_assets.planning.conditions import Condition, columns_of
 from o9_assets.planning.delivery import Delivery
 from o9_assets.planning.formats import Format, TimeFormat
 from o9_assets.planning.model import Model, Wrong, fingerprint, suggest
-from o9_assets.planning.patterns import PLACEHOLDER, Match, match, pattern_problem, prefix
+from o9_assets.planning.patterns import PLACEHOLDER, Match, match, pattern_problem, prefix, rising_from
 
 __all__ = [
     "ColumnMapping",
@@ -141,6 +142,10 @@ class Feed(Model):
     def prefix(self) -> str:
         """The part of every object's name before the first placeholder: what a listing is bounded by."""
         return prefix(self.path)
+
+    def rising_from(self, day: date) -> str | None:
+        """The text that names of `day` begin with, where names rise with the day they stand for; else None."""
+        return rising_from(self.path, day)
 
     @property
     def hash(self) -> str:

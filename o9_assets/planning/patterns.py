@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
-__all__ = ["PLACEHOLDER", "Match", "match", "pattern_problem", "prefix"]
+__all__ = ["PLACEHOLDER", "Match", "match", "pattern_problem", "prefix", "rising_from"]
 
 PLACEHOLDER = re.compile(r"\{covers_date:([^{}]+)\}")
 _SIGNS = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{2}", "%d": r"\d{2}", "%j": r"\d{3}"}
@@ -24,6 +24,24 @@ class Match:
 def prefix(path: str) -> str:
     """The part of every object's name before the first placeholder: what a listing is bounded by."""
     return re.split(r"[*{]", path, maxsplit=1)[0]
+
+
+def rising_from(path: str, day: date) -> str | None:
+    """The text that names of `day` begin with, where names rise with the day they stand for; None where they do not.
+
+    They rise where the year comes first and the date follows a fixed text: a/{covers_date:%Y-%m-%d}*.csv.
+    """
+    found = PLACEHOLDER.search(path)
+    if found is None or "*" in path[: found.start()]:
+        return None
+    signs = re.findall("%.", found[1])
+    order = {"%Y": 0, "%m": 1, "%j": 1, "%d": 2, "%H": 3, "%M": 4, "%S": 5}
+    ranks = [order.get(sign, -1) for sign in signs]
+    if ranks != sorted(ranks) or -1 in ranks:
+        return None
+    last = max(place for place, sign in enumerate(signs) if order[sign] <= 2)
+    pieces = re.split("(%.)", found[1])
+    return path[: found.start()] + day.strftime("".join(pieces[: 2 * last + 2]))
 
 
 def pattern_problem(path: str) -> str | None:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +89,24 @@ def session() -> Session:
 @lru_cache(maxsize=4)
 def _session(fingerprint: str) -> Session:
     import boto3
+    import botocore.session
 
-    return boto3.Session()
+    made = botocore.session.get_session()
+    # Most of the time that botocore spends on a page of a listing goes into reading its times.
+    made.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    return boto3.Session(botocore_session=made)
+
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and _ISO.fullmatch(value):
+        return datetime.fromisoformat(value)
+    from botocore.utils import parse_timestamp
+
+    moment: datetime = parse_timestamp(value)
+    return moment
 
 
 def endpoint(service: str) -> str | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from o9_assets.resources.aws import Buckets
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
+    from o9_assets.resources.landing_queue import LandingQueue
     from o9_assets.resources.landing_zone import LandingZone
     from o9_assets.resources.o9 import O9Client
     from o9_assets.resources.streams import Reader
@@ -113,6 +114,7 @@ class ZoneResource(InBuckets):
     settle_seconds: float = Field(
         default=2, description="An object changed within so many seconds is still being written"
     )
+    queue_url: str | None = Field(default=None, description="SQS queue that the bucket tells of new objects; S3 only")
 
     def open(self) -> "LandingZone":
         from o9_assets.resources.landing_zone import FolderZone, S3Zone
@@ -123,6 +125,15 @@ class ZoneResource(InBuckets):
 
         bucket, _, prefix = self.location.removeprefix("s3://").partition("/")
         return S3Zone(bucket, prefix, aws.s3(self.buckets), settle_seconds=self.settle_seconds)
+
+    def queue(self) -> "LandingQueue | None":
+        """The queue with the bucket's events, where there is one."""
+        if not self.queue_url:
+            return None
+        from o9_assets.resources import aws
+        from o9_assets.resources.landing_queue import LandingQueue
+
+        return LandingQueue(self.queue_url, aws.client("sqs"))
 
 
 class MoversResource(InBuckets):

@@ -1,10 +1,13 @@
 """Asks for a raw dataset when its feed has an object that the manifest does not list; the same for a folder and for S3.
 
-One request for each feed and tick. A tick has 60 seconds in Dagster: listings are bounded by the feeds' prefixes, and
-when the time budget is used up the next tick begins with the feed that was not reached.
-"""
+One request for each feed and tick. A tick has 60 seconds in Dagster. The first one goes through all that lies there;
+later ones go through a part of it and through the latest delivery days, so that a tick's time does not grow with the
+landing zone. When the time budget is used up, the next tick begins with the feed that was not reached.
 
-import time
+Where the bucket tells a queue of its new objects (O9_LANDING_QUEUE), its events take the place of the latest delivery
+days. A message is deleted only when its object is in, or when the cursor that Dagster kept says that a run was asked
+for since; what events miss, the sweep finds.
+"""
 
 import dagster as dg
 
@@ -28,33 +31,35 @@ def build(settings: Settings, *, running: bool) -> dg.SensorDefinition:
         minimum_interval_seconds=30,
     )
     def landing(context: dg.SensorEvaluationContext, zone: ZoneResource, lake: LakeResource) -> dg.SensorResult:
-        from o9_assets.landing.ingest import new_objects
-        from o9_assets.landing.requests import Memory, decide
+        from o9_assets.landing.requests import Memory
+        from o9_assets.landing.ticks import tick
+        from o9_assets.resources import aws
+        from o9_assets.resources.landing_zone import S3Zone
 
-        memory = Memory.loads(context.cursor)
-        asked = {name: entry for name, entry in memory.asked.items() if name in feeds}
-        names = sorted(feeds)
-        start = names.index(memory.begin_with) if memory.begin_with in names else 0
-        began, opened, room = time.monotonic(), zone.open(), lake.open()
-        requests, begin_with = [], None
-        for name in names[start:] + names[:start]:
-            if time.monotonic() - began > BUDGET_SECONDS:
-                begin_with = name
-                break
-            ids = [a.found.object_id for a in new_objects(name, feeds[name], zone=opened, lake=room)]
-            request, entry = decide(name, ids, asked.pop(name, None), time.time())
-            if entry is not None:
-                asked[name] = entry
-            if request is not None:
-                context.log.info(f"{name}: {request.objects:,} new objects")
-                requests.append(
-                    dg.RunRequest(
-                        run_key=request.run_key,
-                        asset_selection=[dg.AssetKey(["raw", name])],
-                        tags={"o9_assets/feed": name, "o9_assets/new_objects": str(request.objects)},
-                    )
+        with aws.told():
+            opened = zone.open()
+            found = tick(
+                Memory.loads(context.cursor),
+                feeds,
+                zone=opened,
+                lake=lake.open(),
+                queue=zone.queue(),
+                keys=opened if isinstance(opened, S3Zone) else None,
+                budget_seconds=BUDGET_SECONDS,
+            )
+        for line in found.told:
+            context.log.info(line)
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    run_key=request.run_key,
+                    asset_selection=[dg.AssetKey(["raw", name])],
+                    tags={"o9_assets/feed": name, "o9_assets/new_objects": str(request.objects)},
                 )
-        reason = None if requests else "nothing new landed"
-        return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=Memory(asked, begin_with).dumps())
+                for name, request in sorted(found.requests.items())
+            ],
+            skip_reason=None if found.requests else "nothing new landed",
+            cursor=found.memory.dumps(),
+        )
 
     return landing

@@ -51,10 +51,6 @@ class S3Zone:
         self._client = client
         self._settle = timedelta(seconds=settle_seconds)
 
-    @property
-    def bucket(self) -> str:
-        return self._bucket
-
     def list(self, prefix: str = "", *, start_after: str | None = None) -> Iterator[LandedObject]:
         settled = datetime.now(UTC) - self._settle
         query: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
@@ -62,7 +58,7 @@ class S3Zone:
             query["StartAfter"] = self._prefix + start_after
         for page in self._pages(query):
             for entry in page.get("Contents", []):
-                name = self.name_of(entry["Key"])
+                name = self._name(entry["Key"])
                 if name is not None and entry["LastModified"] <= settled:
                     yield LandedObject(name, entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
 
@@ -81,7 +77,14 @@ class S3Zone:
             )
         return error
 
-    def name_of(self, key: str) -> str | None:
+    def object_id(self, bucket: str, key: str, etag: str) -> tuple[str, str] | None:
+        """Name and object id of what an event tells of; None for another bucket and for what `list` leaves out."""
+        name = self._name(key) if bucket == self._bucket else None
+        if name is None:
+            return None
+        return name, LandedObject(name, etag, 0, datetime.min.replace(tzinfo=UTC)).object_id
+
+    def _name(self, key: str) -> str | None:
         """The name of the object with this key; None for a key that stands for a folder, that is outside the zone, or
         whose object is still being written."""
         if not key.startswith(self._prefix):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from o9_assets.landing.requests import Memory, decide
+from o9_assets.landing.requests import Asked, Memory, decide, decide_event
 
 
 def test_new_objects_are_asked_for_at_once_and_not_again_while_a_run_is_at_it() -> None:
@@ -39,9 +39,28 @@ def test_what_is_still_not_in_is_asked_for_again_less_and_less_often() -> None:
 def test_memory_survives_as_text_and_stays_small() -> None:
     _, asked = decide("orders", [str(n) for n in range(10_000)], None, 1000.0)
     assert asked is not None
-    memory = Memory({"orders": asked}, "orders")
+    memory = Memory({"orders": asked}, "orders", {"orders": "orders/2025-01-06.csv"})
     assert Memory.loads(memory.dumps()) == memory
-    assert len(memory.dumps()) < 200
+    assert len(memory.dumps()) < 250
+
+
+def test_memory_forgets_feeds_that_are_no_longer_there() -> None:
+    asked = Asked("d", 1.0, 0)
+    memory = Memory({"orders": asked, "orders/late": asked, "items/event": asked}, "items", {"orders": "", "items": ""})
+    assert memory.of({"orders"}) == Memory({"orders": asked, "orders/late": asked}, None, {"orders": ""})
+
+
+def test_with_patience_others_are_asked_for_only_after_a_while() -> None:
+    _, asked = decide("orders", ["a"], None, 1000.0)
+    assert decide("orders", ["b"], asked, 1010.0, patience=120) == (None, asked)
+    request, _ = decide("orders", ["b"], asked, 1120.0, patience=120)
+    assert request is not None
+
+
+def test_events_are_asked_for_at_once_and_when_that_was_is_remembered() -> None:
+    request, asked = decide_event("orders", ["a"], None, 1000.0)
+    assert request is not None
+    assert decide_event("orders", [], asked, 1010.0) == (None, asked)
 
 
 @pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"asked": 1}', '{"asked": {"a": {}}}'])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from o9_assets.planning.cron import cron_problem
 from o9_assets.planning.delivery import Delivery, expected_days
 from o9_assets.planning.formats import Format
-from o9_assets.planning.patterns import match, pattern_problem, prefix
+from o9_assets.planning.patterns import match, pattern_problem, prefix, rising_from
 
 ORDERS = "erp/orders/{covers_date:%Y-%m-%d}*.csv*"
 
@@ -164,3 +164,20 @@ def test_cron_expressions_are_known(text: str) -> None:
 )
 def test_a_cron_expression_that_cannot_be_is_told(text: str, said: str) -> None:
     assert said in (cron_problem(text) or "nothing")
+
+
+@pytest.mark.parametrize(
+    ("path", "start"),
+    [
+        ("a/{covers_date:%Y-%m-%d}*.csv", "a/2025-06-09"),
+        ("a/{covers_date:%Y/%m/%d}/*.csv", "a/2025/06/09"),
+        ("a/x_{covers_date:%Y%j}_*.csv", "a/x_2025160"),
+        ("a/{covers_date:%Y%m%dT%H%M%S}.csv", "a/20250609"),
+        ("a/{covers_date:%d-%m-%Y}.csv", None),
+        ("a/*/{covers_date:%Y-%m-%d}.csv", None),
+        ("a/{covers_date:%y%m%d}.csv", None),
+        ("a/*.csv", None),
+    ],
+)
+def test_names_that_rise_with_their_day_tell_where_a_day_begins(path: str, start: str | None) -> None:
+    assert rising_from(path, date(2025, 6, 9)) == start

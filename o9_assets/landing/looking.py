@@ -1,0 +1,92 @@
+"""Looking for objects that the manifest does not list, at a cost that grows with what is new, not with what is there.
+
+Two looks at a feed. The sweep goes through all its names, a part at each tick, and so finds whatever is late or was
+overwritten; where a feed has few objects, each tick sweeps them all. The tail lists what is named after the latest
+delivery days, where new objects mostly are, so that nobody waits for the sweep to come round.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from o9_assets.landing.datasets import MANIFEST
+from o9_assets.planning.feeds import Feed
+from o9_assets.resources.lake import Lake
+from o9_assets.resources.landing_zone import LandedObject, LandingZone
+
+__all__ = ["Known", "Look", "known", "look"]
+
+TAIL_DAYS = 7
+LOOK_AT_CLOCK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the manifest lists of a feed: object ids, and the latest delivery day among them."""
+
+    object_ids: Set[str] = frozenset()
+    latest: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ids of objects that are not known: of the tail, and of the part that was swept.
+
+    `swept_to` is the name after which the next sweep goes on; '' where this one reached the end.
+    """
+
+    tail: Set[str]
+    swept: Set[str]
+    swept_to: str
+    whole: bool
+
+
+def known(lake: Lake) -> dict[str, Known]:
+    """What is in, by feed."""
+    import pyarrow.compute as pc
+
+    table = lake.read(MANIFEST, columns=["feed", "object_id", "covers_date"])
+    found = {}
+    for feed in table["feed"].unique().to_pylist():
+        rows = table.filter(pc.equal(table["feed"], feed))
+        found[feed] = Known(frozenset(rows["object_id"].to_pylist()), pc.max(rows["covers_date"]).as_py())
+    return found
+
+
+def look(
+    feed: Feed,
+    zone: LandingZone,
+    known: Known,
+    *,
+    today: date,
+    sweep_after: str,
+    sweep_seconds: float,
+    tail: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+) -> Look:
+    """Sweep from `sweep_after` on for `sweep_seconds`; where that was not all, list the tail if `tail` says so."""
+    until, swept_to = clock() + sweep_seconds, ""
+    swept = set()
+    for number, found in enumerate(zone.list(feed.prefix, start_after=sweep_after or None), start=1):
+        if _is_new(feed, found, known):
+            swept.add(found.object_id)
+        if number % LOOK_AT_CLOCK == 0 and clock() >= until:
+            swept_to = found.name
+            break
+    whole = not sweep_after and not swept_to
+    latest: set[str] = set()
+    if tail and not whole and known.latest is not None:
+        # A name that stands for a day far ahead must not hide those of today.
+        start = feed.rising_from(min(known.latest, today) - timedelta(days=TAIL_DAYS))
+        if start is not None:
+            latest = {
+                found.object_id for found in zone.list(feed.prefix, start_after=start) if _is_new(feed, found, known)
+            }
+    return Look(latest, swept, swept_to, whole)
+
+
+def _is_new(feed: Feed, found: LandedObject, known: Known) -> bool:
+    return found.object_id not in known.object_ids and feed.match(found.name) is not None
