@@ -12,9 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from o9_assets.sandbox.aws import codec, iam
 from o9_assets.sandbox.aws.fake import Fake, ServiceError
 from o9_assets.sandbox.aws.faults import Faults
 from o9_assets.sandbox.aws.gateway import INSIDE, ROOT, Gateway
+from o9_assets.sandbox.aws.iam_actions import context_of, needed
 from o9_assets.sandbox.aws.journal import Journal
 
 if TYPE_CHECKING:
@@ -100,16 +102,34 @@ class Twin:
                 self._clients[service, region] = made
         return made
 
-    def environment(self) -> dict[str, str]:
-        """The variables that a process needs to find the twin instead of AWS."""
+    def environment(self, role: str | None = None) -> dict[str, str]:
+        """The variables that a process needs to find the twin instead of AWS.
+
+        With a role's ARN, and where policies are enforced, the process has that role's credentials. Raises ServiceError
+        where the role cannot be assumed.
+        """
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": ROOT,
-            "AWS_SECRET_ACCESS_KEY": SECRET,
+            **self._credentials(role),
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             "AWS_ALLOW_HTTP": "true",
             "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def _credentials(self, role: str | None) -> dict[str, str]:
+        if role is None or not self.iam:
+            return {"AWS_ACCESS_KEY_ID": ROOT, "AWS_SECRET_ACCESS_KEY": SECRET}
+        clients, name = self.client("iam"), role.rpartition("/")[2]
+        try:
+            clients.get_role(RoleName=name)
+        except clients.exceptions.NoSuchEntityException as error:
+            raise ServiceError("InvalidParameterValueException", f"The role {role} cannot be assumed.") from error
+        found = self.client("sts").assume_role(RoleArn=role, RoleSessionName="sandbox")["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": found["SessionToken"],
         }
 
     def background(self, name: str, function: Callable[[], None]) -> threading.Thread:
@@ -183,10 +203,37 @@ class Twin:
     # What the gateway asks
 
     def principal(self, sign: Signed | None) -> str:
-        """The ARN of who signed."""
+        """The ARN of who signed; the access key where nobody has it."""
         if sign is None:
             return "anonymous"
-        return f"arn:aws:iam::{self.account}:root"
+        if sign.access_key in (ROOT, INSIDE):
+            return f"arn:aws:iam::{self.account}:root"
+        found = iam.identify(self.account, sign.access_key, sign.token)
+        return found.arn if found else sign.access_key
 
     def permit(self, sign: Signed | None, operation: OperationModel, request: Request, labels: dict[str, str]) -> None:
         """Raises ServiceError AccessDenied where policies are enforced and none allows it."""
+        if not self.iam or (sign and sign.access_key in (ROOT, INSIDE)):
+            return
+        found = iam.identify(self.account, sign.access_key, sign.token) if sign else None
+        if sign is None or found is None:
+            code = (
+                "InvalidAccessKeyId" if operation.service_model.service_name == "s3" else "UnrecognizedClientException"
+            )
+            raise ServiceError(code, "The access key of the request, or its token, is not known.", 403)
+        if operation.name == "GetCallerIdentity":
+            return  # always allowed
+        context = context_of(operation, request, found.arn, sign.region)
+        for action, resource in needed(operation, request, labels, self.account, sign.region):
+            try:
+                iam.decide(found, action, resource, context)
+            except ServiceError as denied:
+                json = codec.protocol_of(operation.service_model, request) in (
+                    "json",
+                    "rest-json",
+                    "smithy-rpc-v2-cbor",
+                )
+                if json and denied.code == "AccessDenied":
+                    status = 403 if operation.service_model.protocol == "rest-json" else 400
+                    raise ServiceError("AccessDeniedException", denied.message, status) from denied
+                raise

@@ -188,7 +188,7 @@ class GlueJobs(Fake):
             path.insert(0, str(extra if extra.suffix in (".zip", ".egg", ".whl") else folder))
         arguments = [word for k, v in run["Arguments"].items() if k not in ITS_OWN for word in (k, v)]
         arguments = ["--JOB_NAME", run["JobName"], "--JOB_RUN_ID", run["Id"], *arguments]
-        environment = {**os.environ, **self.twin.environment(), "PYTHONPATH": os.pathsep.join(path)}
+        environment = {**os.environ, **self.twin.environment(job.get("Role")), "PYTHONPATH": os.pathsep.join(path)}
         with self.state.exclusive():
             if self._run(run["JobName"], run["Id"])["JobRunState"] == "STOPPING":
                 return "STOPPED", None

@@ -183,7 +183,7 @@ class Lambda(Fake):
 
     def _run(self, function: dict[str, Any], payload: bytes, client_context: Any = None) -> Outcome:
         environment = {
-            **self.twin.environment(),
+            **self.twin.environment(function.get("Role")),
             "AWS_LAMBDA_FUNCTION_NAME": function["FunctionName"],
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function["MemorySize"]),
