@@ -37,6 +37,7 @@ MANIFEST = Dataset(
         Column("quarantined_rows", "int64", "Of these, in quarantine", True),
         Column("settings_hash", "string", "Hash of the feed's settings that it was read with", True),
         Column("read_until", "timestamp", "A stream's range: what arrived in its partition until then is read (UTC)"),
+        Column("other_rows", "int64", "Records of a transactional file that are another table's; null elsewhere"),
     ),
     key=("feed", "object_id"),
 )

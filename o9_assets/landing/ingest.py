@@ -151,7 +151,7 @@ def _flush(
     quarantined, hopeless = staging.quarantined(), staging.hopeless()
     lake.overwrite(QUARANTINE, quarantined, all_of(equal("feed", feed_name), isin("object_id", ids)))
     lake.overwrite(dataset, staging.accepted(), isin("object_id", ids))
-    counts = staging.counts()
+    counts, others = staging.counts(), staging.others()
     rows = []
     for arrival, spooled in waiting:
         found = arrival.found
@@ -183,6 +183,7 @@ def _flush(
                 "accepted_rows": accepted,
                 "quarantined_rows": bad,
                 "settings_hash": feed.hash,
+                "other_rows": others.get(found.object_id),
             }
         )
     report.reasons.update({r: n for r, n in Counter(quarantined["reason"].to_pylist()).items() if r is not None})

@@ -58,7 +58,10 @@ def mend(
     [entry] = listed.to_pylist()
     form = feed.format
     with tempfile.TemporaryDirectory() as folder, engine.connect() as con:
-        header = _header(feed, object_name, entry["object_version"], zone, Path(folder))
+        found, header = LandedObject(object_name, entry["object_version"], 0, now), ""
+        if feed.dms is not None or (form.type == "csv" and feed.header_of(object_name) is None):
+            found = _version(object_name, entry["object_version"], zone)
+            header = _header(feed, found, zone, Path(folder))
         path = Path(folder) / "mended"
         path.write_text(f"{header}{text}\n", encoding="utf-8")
         plain_form = {
@@ -68,7 +71,6 @@ def mend(
         }
         mended_feed = feed.model_copy(update={"format": form.model_copy(update=plain_form)})
         staging = Staging(con, feed_name, mended_feed, dataset, timezone)
-        found = LandedObject(object_name, entry["object_version"], 0, now)
         staging.add(found, make_plain(path, mended_feed.format, Path(folder)), now)
         staging.finish()
         for fault in staging.quarantined().to_pylist():
@@ -89,19 +91,24 @@ def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, values)
 
 
-def _header(feed: Feed, object_name: str, version: str, zone: LandingZone, folder: Path) -> str:
-    """The header line of a CSV object, with its line end; nothing for other formats."""
-    if feed.format.type != "csv":
-        return ""
+def _version(object_name: str, version: str, zone: LandingZone) -> LandedObject:
+    """The object as it lies in the landing zone. Raises Permanent where that version is no longer there."""
     for found in zone.list(object_name):
         if found.name == object_name and found.version == version:
-            plain = make_plain(zone.spool(found, folder).path, feed.format, folder)
-            _, _, text = next(records(plain.path, feed.format.quote, feed.format.delimiter))
-            return text.decode() + "\n"
+            return found
     raise Permanent(
         f"The version of {object_name} that holds the record is no longer in the landing zone.",
         remedy="Land the corrected file under its name instead.",
     )
+
+
+def _header(feed: Feed, found: LandedObject, zone: LandingZone, folder: Path) -> str:
+    """The header line of a CSV object, with its line end; nothing where it has none."""
+    if feed.format.type != "csv" or feed.header_of(found.name) is not None:
+        return ""
+    plain = make_plain(zone.spool(found, folder).path, feed.format, folder)
+    _, _, text = next(records(plain.path, feed.format.quote, feed.format.delimiter))
+    return text.decode() + "\n"
 
 
 def reread(

@@ -16,7 +16,7 @@ import duckdb
 from o9_assets.dataset import Dataset
 from o9_assets.landing.plain import Hopeless, Plain
 from o9_assets.landing.typing_sql import name, quoted
-from o9_assets.planning.feeds import Feed, suggest
+from o9_assets.planning.feeds import Feed, Format, suggest
 
 __all__ = ["Source", "json_source", "open_source", "source_alias"]
 
@@ -40,11 +40,16 @@ class Source:
     parallel: bool = True
 
 
-def open_source(con: duckdb.DuckDBPyConnection, plain: Plain, feed: Feed, dataset: Dataset) -> Source:
-    """The relation for a readable object. Raises Hopeless where its header or its types do not fit the feed."""
+def open_source(
+    con: duckdb.DuckDBPyConnection, plain: Plain, feed: Feed, dataset: Dataset, header: tuple[str, ...] | None = None
+) -> Source:
+    """The relation for a readable object; `header` are its columns where no record names them.
+
+    Raises Hopeless where its header or its types do not fit the feed.
+    """
     match feed.format.type:
         case "csv":
-            return _csv(plain, feed)
+            return _csv(plain, feed, header)
         case "jsonl":
             return _jsonl(plain.path, feed)
         case _:
@@ -63,11 +68,37 @@ def _check_columns(feed: Feed, found: list[str]) -> None:
         raise Hopeless("wrong_header", f"lacks {', '.join(map(repr, missing))}{near}; it has {', '.join(found)[:500]}")
 
 
-def _csv(plain: Plain, feed: Feed) -> Source:
+def _csv(plain: Plain, feed: Feed, declared: tuple[str, ...] | None) -> Source:
     form = feed.format
     # Without a quote sign every line end ends a record, so that threads can begin anywhere.
     parallel = plain.quotes == 0
-    with plain.path.open(encoding="utf-8", newline="") as text:
+    header = _header(plain.path, form) if declared is None else list(declared)
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        raise Hopeless("wrong_header", f"names {', '.join(twice)} twice")
+    _check_columns(feed, header)
+    columns = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in header)
+    quote, named = quoted(form.quote), declared is None
+    relation = (
+        f"read_csv({quoted(str(plain.path))}, auto_detect = false, header = {str(named).lower()}, "
+        f"delim = {quoted(form.delimiter)}, quote = {quote}, escape = {quote}, columns = {{{columns}}}, "
+        f"store_rejects = true, rejects_limit = 0, max_line_size = {LONGEST_RECORD_BYTES}, nullstr = '', "
+        f"parallel = {str(parallel).lower()})"
+    )
+    available = [c for c in feed.source_columns if c in header]
+    wanted = ", ".join(f"{name(c)} AS {source_alias(c)}" for c in available)
+    return Source(
+        f"SELECT {wanted} FROM {relation}",
+        {c: source_alias(c) for c in available},
+        header=int(named),
+        rejects=True,
+        parallel=parallel,
+    )
+
+
+def _header(path: Path, form: Format) -> list[str]:
+    """The columns that the first record names."""
+    with path.open(encoding="utf-8", newline="") as text:
         reader = csv.reader(
             itertools.islice(text, 50),
             delimiter=form.delimiter if len(form.delimiter) == 1 else "\x1f",
@@ -78,27 +109,8 @@ def _csv(plain: Plain, feed: Feed) -> Source:
         except csv.Error as error:
             raise Hopeless("wrong_header", f"the first record cannot be read: {error}") from error
     if len(form.delimiter) > 1:
-        header = header[0].split(form.delimiter) if header else []
-    twice = sorted({column for column in header if header.count(column) > 1})
-    if twice:
-        raise Hopeless("wrong_header", f"names {', '.join(twice)} twice")
-    _check_columns(feed, header)
-    columns = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in header)
-    quote = quoted(form.quote)
-    relation = (
-        f"read_csv({quoted(str(plain.path))}, auto_detect = false, header = true, delim = {quoted(form.delimiter)}, "
-        f"quote = {quote}, escape = {quote}, columns = {{{columns}}}, store_rejects = true, rejects_limit = 0, "
-        f"max_line_size = {LONGEST_RECORD_BYTES}, nullstr = '', parallel = {str(parallel).lower()})"
-    )
-    available = [c for c in feed.source_columns if c in header]
-    wanted = ", ".join(f"{name(c)} AS {source_alias(c)}" for c in available)
-    return Source(
-        f"SELECT {wanted} FROM {relation}",
-        {c: source_alias(c) for c in available},
-        header=1,
-        rejects=True,
-        parallel=parallel,
-    )
+        return header[0].split(form.delimiter) if header else []
+    return header
 
 
 def _jsonl(path: Path, feed: Feed) -> Source:

@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import QUARANTINE
+from o9_assets.landing.dms import moment_of, own_records
 from o9_assets.landing.plain import Hopeless, Plain
 from o9_assets.landing.records import LONGEST, records, wanted_records
 from o9_assets.landing.source import Source, json_source, open_source, source_alias
 from o9_assets.landing.typing_sql import fault_expression, name, typed_select, value_at_risk
+from o9_assets.planning.dms import dms_file
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.landing_zone import LandedObject
 
@@ -51,7 +53,9 @@ class Fault:
 
 @dataclass
 class Entry:
-    """An object that was read: records that could be split into fields, those that could not, and all faults."""
+    """An object that was read: records that could be split into fields, those that could not, and all faults.
+
+    `others` are records that are no business of the feed."""
 
     found: LandedObject
     known_at: datetime
@@ -61,6 +65,7 @@ class Entry:
     parsed: int = 0
     unparsed: int = 0
     faults: list[Fault] = field(default_factory=list)
+    others: int | None = None
 
 
 class Staging:
@@ -92,8 +97,12 @@ class Staging:
 
     def add(self, found: LandedObject, plain: Plain, known_at: datetime) -> None:
         """Read an object. Raises Hopeless, with nothing of the object staged."""
-        source = open_source(self._con, plain, self.feed, self.dataset)
-        entry = Entry(found, known_at, plain)
+        whole, own = plain, None
+        if self.feed.dms is not None and (known := dms_file(found.name)) and known.kind == "transactions":
+            own = own_records(plain, self.feed.format, self.feed.dms)
+            plain = own.plain
+        source = open_source(self._con, plain, self.feed, self.dataset, self.feed.header_of(found.name))
+        entry = Entry(found, known_at, whole, others=None if own is None else own.others)
         small = plain.path.stat().st_size < LARGE_BYTES
         if not small or self._gathered not in (None, (source.natives, plain.has_nul)):
             self._judge_gathered()
@@ -110,7 +119,10 @@ class Staging:
             raise Hopeless("unreadable", str(error).splitlines()[0][:500]) from error
         self._entries.append(entry)
         if source.rejects and plain.quotes % 2:
-            self._take_last(entry, plain)
+            self._take_last(entry, plain, source.header)
+        if own is not None:
+            self._number_as_in_whole(entry, own.numbers, "texts" if small else "staged")
+            own.plain.path.unlink()
         self.rows += entry.parsed
 
     def _read_in_order(self, entry: Entry, plain: Plain, source: Source, small: bool) -> None:
@@ -145,6 +157,18 @@ class Staging:
         self._con.unregister("records_in_memory")
         self._entries.append(Entry(found, known_at, records=records, parsed=parsed))
         self.rows += parsed
+
+    def _number_as_in_whole(self, entry: Entry, numbers: list[int], table: str) -> None:
+        """Give records that were taken out of a file the numbers that they have in it."""
+        for fault in entry.faults:
+            fault.line = None if fault.line is None else numbers[fault.line - 1]
+        own = pa.table({"own": pa.array(range(1, len(numbers) + 1)), "whole": pa.array(numbers, pa.int64())})
+        self._con.register("record_numbers", own)
+        self._run(
+            f"UPDATE {table} SET source_line = n.whole FROM record_numbers AS n "
+            f"WHERE object_no = {len(self._entries) - 1} AND source_line = n.own"
+        )
+        self._con.unregister("record_numbers")
 
     def set_aside(self, found: LandedObject, known_at: datetime, hopeless: Hopeless) -> None:
         """Put a whole object into quarantine."""
@@ -204,12 +228,12 @@ class Staging:
             entry.faults.append(Fault(line, reason, None, f"{detail} ({message})"[:500], text=text))
         return sorted(held.values())
 
-    def _take_last(self, entry: Entry, plain: Plain) -> None:
+    def _take_last(self, entry: Entry, plain: Plain, headers: int) -> None:
         """A quote that is never closed swallows the end of the object, and the parser may pass over it in silence."""
         last, text = 0, b""
         for last, _, text in records(plain.path, self.feed.format.quote, self.feed.format.delimiter):  # noqa: B007 - the last one is wanted
             pass
-        if last - 1 > entry.parsed + entry.unparsed:
+        if last - headers > entry.parsed + entry.unparsed:
             reason, detail = REASONS["UNQUOTED VALUE"]
             entry.faults.append(Fault(last, reason, None, detail, text=text.decode("utf-8", "replace")[:LONGEST]))
             entry.unparsed += 1
@@ -249,6 +273,10 @@ class Staging:
             found[entry.found.object_id] = (landed, landed - bad, bad)
         return found
 
+    def others(self) -> dict[str, int | None]:
+        """Records that are another feed's, by object id; None where an object holds one feed's only."""
+        return {entry.found.object_id: entry.others for entry in self._entries}
+
     def hopeless(self) -> dict[str, Hopeless]:
         """Objects that were set aside, by object id."""
         return {entry.found.object_id: entry.hopeless for entry in self._entries if entry.hopeless is not None}
@@ -276,20 +304,24 @@ class Staging:
 
     def accepted(self) -> duckdb.DuckDBPyRelation:
         """Sound rows with their lineage, as the raw dataset declares them."""
+        moments = [moment_of(e.found) if self.feed.dms else (None, None) for e in self._entries]
         objects = pa.table(
             {
                 "object_no": pa.array(range(len(self._entries)), pa.int32()),
                 "object_id": pa.array([e.found.object_id for e in self._entries], pa.string()),
                 "object_name": pa.array([e.found.name for e in self._entries], pa.string()),
                 "ingest_known_at": pa.array([e.known_at for e in self._entries], pa.timestamp("us")),
+                "object_changed_at": pa.array([moment[0] for moment in moments], pa.timestamp("us")),
+                "object_seq": pa.array([moment[1] for moment in moments], pa.int64()),
             }
         )
         self._con.register("objects", objects)
-        known = "coalesce(changed_at, ingest_known_at)" if self.feed.known_at == "changed_at" else "ingest_known_at"
+        changed = "coalesce(changed_at, object_changed_at, ingest_known_at)"
+        known = changed if self.feed.known_at == "changed_at" else "ingest_known_at"
         lineage = {
             "op": "coalesce(op, 'I')",
-            "changed_at": "coalesce(changed_at, ingest_known_at)",
-            "change_seq": "coalesce(change_seq, 0)",
+            "changed_at": changed,
+            "change_seq": "coalesce(change_seq, object_seq, 0)",
             "known_at": known,
             "object_id": "object_id",
             "object_name": "object_name",

@@ -92,6 +92,7 @@ def typed_expression(column: Column, text: str, mapping: ColumnMapping, feed: Fe
 
 
 def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone: str, native: str) -> str:
+    zone = mapping.timezone or zone
     if native == "DATE":
         return f"TRY_CAST({text} AS DATE)" if column.type == "date" else f"TRY_CAST({text} AS TIMESTAMP)"
     if native.startswith("TIMESTAMP"):

@@ -47,6 +47,8 @@ def _mapping_problems(column: Column, mapping: ColumnMapping, feed: Feed) -> Fou
     at = ("columns", column.name)
     if mapping.format is not None and column.type not in ("date", "timestamp"):
         yield (*at, "format"), f"is for days and moments; {column.name} is {column.type}"
+    if mapping.timezone is not None and column.type != "timestamp":
+        yield (*at, "timezone"), f"is for moments; {column.name} is {column.type}"
     if mapping.position_within is not None and column.type not in ("string", "int64", "int32"):
         yield (*at, "position_within"), f"gives a number; {column.name} is {column.type}"
     if column.required and column.name not in FILLED and mapping.source in feed.optional and mapping.default is None:

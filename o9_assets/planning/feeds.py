@@ -6,15 +6,18 @@ Reading them is landing's; this module only knows the declaration.
 from __future__ import annotations
 
 from datetime import date
+from os.path import commonprefix
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from o9_assets.planning.conditions import Condition, columns_of
 from o9_assets.planning.delivery import Delivery
+from o9_assets.planning.dms import OPERATION, DmsFiles, dms_file
 from o9_assets.planning.formats import Format, TimeFormat
 from o9_assets.planning.model import Model, Wrong, fingerprint, suggest
 from o9_assets.planning.patterns import PLACEHOLDER, Match, match, pattern_problem, prefix, rising_from
+from o9_assets.planning.zones import zone_problem
 
 __all__ = [
     "ColumnMapping",
@@ -51,6 +54,14 @@ class ColumnMapping(Model):
     format: TimeFormat | None = Field(
         None, description="strptime format of this column, where it differs from the feed's"
     )
+    timezone: str | None = Field(None, description="IANA zone of this column's moments, where they are not local")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None and (problem := zone_problem(value)):
+            raise ValueError(problem)
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -62,7 +73,8 @@ class ColumnMapping(Model):
         if sum(x is not None for x in (self.source, self.value, self.position_within)) != 1:
             raise ValueError("needs exactly one of from, value and position_within")
         if self.source is None:
-            given = [name for name in ("strip_suffix", "apply", "values", "default", "format") if getattr(self, name)]
+            keys = ("strip_suffix", "apply", "values", "default", "format", "timezone")
+            given = [name for name in keys if getattr(self, name)]
             if given:
                 raise Wrong(*(((name,), "goes with from only") for name in given))
         return self
@@ -88,8 +100,12 @@ class Kind(Model):
 class Feed(Model):
     """One kind of object that lands, and the raw dataset that takes it."""
 
-    path: str = Field(description="Pattern of object names below the landing zone: * is any text within a folder")
+    path: str = Field(
+        description="Pattern of object names below the landing zone: * is any text within a folder, ** folders too"
+    )
+    also: tuple[str, ...] = Field((), description="Further patterns of the same feed's objects")
     format: Format = Field(description="How an object is written")
+    dms: DmsFiles | None = Field(None, description="For files that AWS DMS writes")
     columns: dict[str, ColumnMapping] = Field(min_length=1, description="Our column: where it comes from")
     optional: tuple[str, ...] = Field((), description="Source columns that an object may lack")
     rules: tuple[Rule, ...] = Field((), description="Conditions that every row must meet")
@@ -104,11 +120,23 @@ class Feed(Model):
     )
     line_numbers: bool = Field(True, description="False is quicker; quarantined rows then carry no line number")
 
-    @field_validator("path")
+    @model_validator(mode="before")
     @classmethod
-    def _pattern(cls, value: str) -> str:
-        if problem := pattern_problem(value):
-            raise ValueError(problem)
+    def _operation(cls, given: Any) -> Any:
+        """DMS's operation column is mapped without a word, and a full load may lack it."""
+        if not isinstance(given, dict) or not given.get("dms") or not isinstance(given.get("columns"), dict):
+            return given
+        optional = given.get("optional") or ()
+        if not isinstance(optional, list | tuple) or "op" in given["columns"]:
+            return given
+        return {**given, "columns": {**given["columns"], "op": OPERATION}, "optional": [*optional, OPERATION]}
+
+    @field_validator("path", "also")
+    @classmethod
+    def _pattern(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for pattern in (value,) if isinstance(value, str) else value:
+            if problem := pattern_problem(pattern):
+                raise ValueError(problem)
         return value
 
     @model_validator(mode="after")
@@ -126,6 +154,11 @@ class Feed(Model):
                 found.append(
                     (("optional", index), f"no column is mapped from {name!r}{suggest(name, self.source_columns)}")
                 )
+        if self.format.header is not None:
+            there = (*self.format.header, *((OPERATION,) if self.dms else ()))
+            for name in self.source_columns:
+                if name not in there:
+                    found.append((("format", "header"), f"lacks {name!r}, which a column is mapped from"))
         names = [rule.name for rule in self.rules]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -141,11 +174,12 @@ class Feed(Model):
     @property
     def prefix(self) -> str:
         """The part of every object's name before the first placeholder: what a listing is bounded by."""
-        return prefix(self.path)
+        # Of names, not of folders: S3 lists by any beginning.
+        return commonprefix([prefix(pattern) for pattern in (self.path, *self.also)])  # noqa: RUF071
 
     def rising_from(self, day: date) -> str | None:
         """The text that names of `day` begin with, where names rise with the day they stand for; else None."""
-        return rising_from(self.path, day)
+        return None if self.also else rising_from(self.path, day)
 
     @property
     def hash(self) -> str:
@@ -160,4 +194,16 @@ class Feed(Model):
 
     def match(self, name: str) -> Match | None:
         """Whether an object of this name belongs to the feed, and which day it covers."""
-        return match(self.path, name)
+        if self.dms is not None and dms_file(name) is None:
+            return None
+        return next((found for p in (self.path, *self.also) if (found := match(p, name)) is not None), None)
+
+    def header_of(self, name: str) -> tuple[str, ...] | None:
+        """The columns of the object of this name, in order; None where its first record names them."""
+        if self.dms is None or (known := dms_file(name)) is None:
+            return self.format.header
+        fields = self.format.header
+        if known.kind == "transactions":
+            return (OPERATION, "(table)", "(schema)", *(fields or ()))
+        included = self.dms.op_in_full_load if known.kind == "load" else self.dms.op_in_changes
+        return fields if fields is None or not included else (OPERATION, *fields)

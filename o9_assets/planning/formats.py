@@ -48,6 +48,9 @@ class Format(Model):
 
     type: Literal["csv", "parquet", "jsonl"] = Field(description="csv, parquet, or jsonl (a JSON object a line)")
     delimiter: str = Field(",", min_length=1, max_length=4, description="What parts the fields of a CSV record")
+    header: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Names of the columns, in order, of CSV files that have no header line"
+    )
     quote: str = Field('"', max_length=1, description="What quotes a CSV field; empty for nothing")
     encoding: str = Field("utf-8", description="utf-8, utf-16, latin-1, cp1252 or any other that Python knows")
     decimal: Literal[".", ","] = Field(".", description="Decimal sign of numbers")
@@ -82,10 +85,14 @@ class Format(Model):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Format:
-        means_nothing = {"csv": (), "jsonl": ("delimiter", "quote")}.get(
-            self.type, ("delimiter", "quote", "encoding", "compression")
+        means_nothing = {"csv": (), "jsonl": ("delimiter", "quote", "header")}.get(
+            self.type, ("delimiter", "quote", "header", "encoding", "compression")
         )
+        found: list[tuple[tuple[str | int, ...], str]]
         found = [((name,), f"means nothing for {self.type}") for name in means_nothing if name in self.model_fields_set]
+        for index, column in enumerate(self.header or ()):
+            if column in (self.header or ())[:index]:
+                found.append((("header", index), f"{column!r} stands above as well"))
         if self.type == "csv" and self.quote and self.quote in self.delimiter:
             found.append((("quote",), f"{self.quote!r} is the delimiter as well"))
         if self.thousands == self.decimal:

@@ -68,8 +68,10 @@ def pattern_problem(path: str) -> str | None:
 @lru_cache(maxsize=256)
 def _compiled(path: str) -> tuple[re.Pattern[str], str | None]:
     pattern, form = "", None
-    for part in re.split(r"(\*|\{covers_date:[^{}]+\})", path):
-        if part == "*":
+    for part in re.split(r"(\*\*?|\{covers_date:[^{}]+\})", path):
+        if part == "**":
+            pattern += ".*"
+        elif part == "*":
             pattern += "[^/]*"
         elif placeholder := PLACEHOLDER.fullmatch(part):
             form = placeholder[1]
@@ -81,7 +83,7 @@ def _compiled(path: str) -> tuple[re.Pattern[str], str | None]:
 
 
 def match(path: str, name: str) -> Match | None:
-    """Whether an object of this name is meant by the pattern: * is any text within a folder."""
+    """Whether an object of this name is meant by the pattern: * is any text within a folder, ** any text."""
     pattern, form = _compiled(path)
     found = pattern.fullmatch(name)
     if found is None:

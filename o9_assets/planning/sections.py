@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from datetime import date
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +17,7 @@ from o9_assets.planning.feeds import Feed
 from o9_assets.planning.model import Model, Wrong, suggest
 from o9_assets.planning.streams import Stream
 from o9_assets.planning.transfers import Transfer
+from o9_assets.planning.zones import zone_problem
 
 __all__ = [
     "O9",
@@ -278,11 +278,8 @@ class Root(Model):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (OSError, ValueError, KeyError) as error:
-            near = suggest(value, sorted(available_timezones()))
-            raise ValueError(f"{value!r} is no IANA time zone such as Europe/Berlin{near}") from error
+        if problem := zone_problem(value):
+            raise ValueError(problem)
         return value
 
     @field_validator("feeds")
