@@ -220,7 +220,7 @@ def test_two_tasks_that_write_the_same_names_double_nothing(company: Company) ->
     put(company, LOAD, OLD, "O2,1,a,S1,2026-01-06,4,1")
     company.ingest(now=datetime(2026, 3, 1))
     latest(company)
-    put(company, LOAD, OLD, "O3,1,a,S1,2026-01-06,4,1")
+    put(company, LOAD, OLD, "O3,1,a,S1,2026-01-06,4,1", at=datetime(2026, 2, 2))
     company.ingest(now=datetime(2026, 3, 2))
     assert latest(company) == {("O1", "1"): Decimal(5), ("O3", "1"): Decimal(4)}
     assert balanced(company)
