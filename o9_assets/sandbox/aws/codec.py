@@ -192,19 +192,20 @@ def _content_type(operation: OperationModel, protocol: str, given: Mapping[str, 
 
 @cache
 def _mirror(service: str) -> ServiceModel:
-    """The service with each operation's output as its input, at the root.
-
-    Least values are left out: the models state them for requests, and answers go below (FailedRecordCount 0).
-    """
-    found = description(service)
+    """The service with each operation's output as its input, at the root."""
+    found: dict[str, Any] = description(service)
+    # Least values are stated for requests; answers go below (FailedRecordCount 0).
+    shapes = {name: {k: v for k, v in shape.items() if k != "min"} for name, shape in found["shapes"].items()}
     operations: dict[str, Any] = {}
-    for name, operation in found["operations"].items():  # type: ignore[attr-defined]
-        turned = {k: v for k, v in operation.items() if k in ("name", "documentation")}
-        turned["http"] = {"method": "POST", "requestUri": "/"}
+    for name, operation in found["operations"].items():
+        turned = {"name": name, "http": {"method": "POST", "requestUri": "/"}}
         if "output" in operation:
             turned["input"] = {"locationName": f"{name}Response", **operation["output"]}
+            shape = shapes[operation["output"]["shape"]]
+            if payload := shape.get("payload"):
+                member = {"locationName": payload, **shape["members"][payload]}
+                shape |= {"members": {**shape["members"], payload: member}}
         operations[name] = turned
-    shapes = {n: {k: v for k, v in s.items() if k != "min"} for n, s in found["shapes"].items()}  # type: ignore[attr-defined]
     return ServiceModel({**found, "operations": operations, "shapes": shapes}, service)
 
 

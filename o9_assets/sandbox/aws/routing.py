@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import botocore.loaders
@@ -85,7 +86,7 @@ def signed(request: Request) -> Signed | None:
 
 
 @cache
-def description(service: str) -> dict[str, object]:
+def description(service: str) -> dict[str, Any]:
     """botocore's description of a service. Raises botocore's UnknownServiceError."""
     return _LOADER.load_service_model(service, "service-2")  # type: ignore[no-any-return]
 
@@ -102,7 +103,7 @@ class Router:
     def __init__(self, service: ServiceModel) -> None:
         self._service = service
         self._names = frozenset(service.operation_names)
-        self._rest = sorted((_Template(service.operation_model(n)) for n in self._names), key=lambda t: -t.weight)
+        self._rest = [_Template(service.operation_model(name)) for name in sorted(self._names)]
 
     def operation(self, request: Request) -> tuple[OperationModel, dict[str, str]] | None:
         """The operation and what the path gave it; None where the service has no such operation."""
@@ -166,15 +167,20 @@ class _Template:
         for key, value in self.fixed.items():
             if key not in request.arguments or (value and request.arguments[key][0] != value):
                 return None
-        for place, name in self.needs:
-            there = name in request.headers if place == "header" else name in request.arguments
-            if not there and self.operation.service_model.service_name == "s3":
-                return None  # S3 tells operations on one path apart by what comes with them
+        by_what_comes = self.operation.service_model.service_name == "s3"  # which puts many operations on one path
+        if by_what_comes and not all(self._has(request, place, name) for place, name in self.needs):
+            return None
         return {self.labels[group]: unquote(value) for group, value in found.groupdict().items()}
 
     def fits(self, request: Request) -> int:
-        """More where more of the request is spoken for."""
-        return self.weight + 1000 * (len(self.fixed) + len(self.needs))
+        """More where more of the request is spoken for; of two names for one call the newer."""
+        there = [self._has(request, place, name) for place, name in self.needs]
+        spoken_for = len(self.fixed) + sum(there) - there.count(False)
+        return 2 * (self.weight + 1000 * spoken_for) - bool(self.operation.deprecated)
+
+    @staticmethod
+    def _has(request: Request, place: Any, name: str) -> bool:
+        return name in request.headers if place == "header" else name in request.arguments
 
 
 def _many(query: str) -> dict[str, list[str]]:
