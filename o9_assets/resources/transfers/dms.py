@@ -9,7 +9,7 @@ the start took place.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from o9_assets.failures import Permanent
@@ -73,6 +73,7 @@ class DmsMover:
                     f"The DMS task {self.name} is {task['Status']}, started by somebody else.",
                     remedy="It is started when that has ended.",
                 )
+            self._check(task)
             self._mark(task, token, tags)
         if task["Status"] in ("starting", "running"):
             return token
@@ -93,6 +94,20 @@ class DmsMover:
             ResourceArn=task["ReplicationTaskArn"], Tags=[{"Key": k, "Value": v} for k, v in given.items()]
         )
 
+    def _check(self, task: Mapping[str, Any]) -> None:
+        """Raise Permanent where the endpoint's times would let a full load overrule what changed meanwhile."""
+        settings = self._s3_settings(task)
+        if (
+            task["MigrationType"] == "full-load-and-cdc"
+            and settings.get("TimestampColumnName")
+            and not settings.get("UseTaskStartTimeForFullLoadTimestamp")
+        ):
+            raise Permanent(
+                f"The target endpoint of the DMS task {self.name} stamps each row of a full load with the time at "
+                "which it was copied: a change made during the load would look older than the row it changes.",
+                remedy="Set UseTaskStartTimeForFullLoadTimestamp on the endpoint.",
+            )
+
     def _start(self, task: Mapping[str, Any]) -> None:
         kind: Literal["start-replication", "resume-processing", "reload-target"] = "resume-processing"
         if not _started(task):
@@ -101,7 +116,9 @@ class DmsMover:
             kind = "reload-target"
         until = {}
         if self._mode != "continuous" and task["MigrationType"] != "full-load":
-            until = {"CdcStopPosition": f"server_time:{self._now().astimezone(UTC):%Y-%m-%dT%H:%M:%S}"}
+            # Whole seconds only: the next one, so that what was committed in this one is in.
+            stop = self._now().astimezone(UTC) + timedelta(seconds=1)
+            until = {"CdcStopPosition": f"server_time:{stop:%Y-%m-%dT%H:%M:%S}"}
         arn = task["ReplicationTaskArn"]
         try:
             self._client.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType=kind, **until)
