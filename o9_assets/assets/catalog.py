@@ -20,6 +20,7 @@ from o9_assets.assets.curated import (
 from o9_assets.assets.forecast import backtest, predictions
 from o9_assets.assets.lake import cycle_close, maintenance, quarantine
 from o9_assets.assets.landing import transfers
+from o9_assets.assets.o9 import demand_events as o9_demand_events
 from o9_assets.assets.o9 import (
     demand_export,
     outbound_files,
@@ -87,6 +88,7 @@ DATASETS: tuple[ModuleType, ...] = (
     backtest,
     predictions,
     demand_export,
+    o9_demand_events,
     outbound_plan,
     outbound_forecasts,
     outbound_members,

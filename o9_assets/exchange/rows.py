@@ -18,9 +18,16 @@ from o9_assets.exchange.datasets import MEASURES
 from o9_assets.planning.settings import O9
 from o9_assets.resources.o9 import ContractBroken
 
-__all__ = ["Form", "csv_form", "hold", "json_form", "member_rows", "time_member"]
+__all__ = ["Form", "codes_of", "csv_form", "hold", "json_form", "member_rows", "time_member"]
 
 CODES = {"item": "item_code", "location": "location_code", "channel": "channel_code", "time": "bucket_label"}
+EVENT = {"event": "event_id"}
+"""A cell of one event is named by the event as well."""
+
+
+def codes_of(o9: O9) -> dict[str, str]:
+    """What names a cell: our dimension and the column that holds it."""
+    return CODES | EVENT if "event" in o9.columns else CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +54,9 @@ def json_form(o9: O9) -> Form:
 
 def csv_form(o9: O9, delimiter: str) -> Form:
     """A CSV file with o9's columns as its header; names are quoted, an empty field is null."""
-    names = [o9.columns["version"], *(o9.columns[n] for n in CODES if n in o9.columns), *o9.measures.values()]
+    names = [o9.columns["version"], *(o9.columns[n] for n in codes_of(o9) if n in o9.columns), *o9.measures.values()]
     cells = [_text(_quoted(o9.version))]
-    cells += [f"'\"' || replace({code}, '\"', '\"\"') || '\"'" for n, code in CODES.items() if n in o9.columns]
+    cells += [f"'\"' || replace({code}, '\"', '\"\"') || '\"'" for n, code in codes_of(o9).items() if n in o9.columns]
     cells += [f"coalesce({_number(measure)}, '')" for measure in o9.measures]
     row = f" || {_text(delimiter)} || ".join(cells)
     return Form(row, delimiter.join(map(_quoted, names)) + "\n", "\n", "\n")
@@ -66,7 +73,7 @@ def _number(measure: str) -> str:
 
 def _json(o9: O9) -> str:
     parts = [_text("{" + json.dumps(o9.columns["version"]) + ":" + json.dumps(o9.version))]
-    for name, code in CODES.items():
+    for name, code in codes_of(o9).items():
         if name in o9.columns:
             parts += [_text("," + json.dumps(o9.columns[name]) + ":"), f"CAST(to_json({code}) AS VARCHAR)"]
     for measure, name in o9.measures.items():
@@ -79,13 +86,13 @@ def _text(value: str) -> str:
 
 
 def hold(con: duckdb.DuckDBPyConnection, name: str, pages: Iterable[Sequence[dict[str, Any]]], o9: O9) -> None:
-    """Make the temporary table `name` of what o9 answered: item_code, location_code, channel_code, bucket_label and
-    the measures as decimal(18,4), null where o9 has none. Rows of other versions are left out.
+    """Make the temporary table `name` of what o9 answered: the columns that name a cell (`codes_of`) and the measures
+    as decimal(18,4), null where o9 has none. Rows of other versions are left out.
 
     Raises ContractBroken for a row that lacks a column, or a number that is none.
     """
     names = {str(ours): theirs for ours, theirs in (*o9.columns.items(), *o9.measures.items())}
-    codes = {code: names.get(column) for column, code in CODES.items()}
+    codes = {code: names.get(column) for column, code in codes_of(o9).items()}
     measures = {measure: names.get(measure) for measure in MEASURES}
     typed = ", ".join([*(f"{c} VARCHAR" for c in codes), *(f"{m} DECIMAL(18,4)" for m in measures)])
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({typed})").fetchall()

@@ -4,17 +4,20 @@ that it refuses as a whole is halved until the rows at fault stand alone."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import duckdb
 
 from o9_assets.exchange.datasets import MEASURES
-from o9_assets.exchange.rows import csv_form, hold, json_form
+from o9_assets.exchange.rows import codes_of, csv_form, hold, json_form
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.o9 import Batch, Dropped, O9Client, O9Error, Outcome, Receipt, RejectedRows, Unconfirmed
+from o9_assets.resources.o9.client import URL_ROOM, by_length
 
 __all__ = ["Request", "Sender", "Settled"]
 
@@ -196,20 +199,30 @@ class Sender:
         [(first, last, items)] = self._con.execute(
             "SELECT min(bucket_start), max(bucket_start), count(DISTINCT item_code) FROM looked_for"
         ).fetchall()
-        values: dict[str, Sequence[str]] | None = None
-        if items <= FEW_ITEMS:
-            rows = self._con.execute("SELECT DISTINCT item_code FROM looked_for ORDER BY 1").fetchall()
-            values = {self._o9.columns["item"]: [row[0] for row in rows]}
-        pages = self._client.facts(self._o9.measure_group, first=first, last=last, values=values)
-        hold(self._con, "held", pages, self._o9)
+        hold(self._con, "held", self._held(first, last, items), self._o9)
         # A row of nulls is as it is to be when it is not there.
         same = " AND ".join(f"l.{m} IS NOT DISTINCT FROM h.{m}" for m in MEASURES)
         absent = self._con.execute(
             f"""
             SELECT l.chunk_no, list(l.row_no ORDER BY l.row_no) FILTER (WHERE NOT ({same}))
             FROM looked_for AS l
-            LEFT JOIN held AS h USING (item_code, location_code, channel_code, bucket_label)
+            LEFT JOIN held AS h USING ({", ".join(codes_of(self._o9).values())})
             GROUP BY 1
             """
         ).fetchall()
         return {chunk: list(missing or []) for chunk, missing in absent}
+
+    def _held(self, first: date, last: date, items: int) -> Iterator[list[dict[str, Any]]]:
+        """Pages of what o9 holds around the rows that are looked for: by event, by item where there are few, or by
+        time alone."""
+        group, columns = self._o9.measure_group, {str(name): column for name, column in self._o9.columns.items()}
+        if "event" in columns:
+            rows = self._con.execute("SELECT DISTINCT event_id FROM looked_for ORDER BY 1").fetchall()
+            for some in by_length([row[0] for row in rows], URL_ROOM):
+                yield from self._client.facts(group, first=first, last=last, values={columns["event"]: some})
+            return
+        values: dict[str, Sequence[str]] | None = None
+        if items <= FEW_ITEMS:
+            rows = self._con.execute("SELECT DISTINCT item_code FROM looked_for ORDER BY 1").fetchall()
+            values = {columns["item"]: [row[0] for row in rows]}
+        yield from self._client.facts(group, first=first, last=last, values=values)

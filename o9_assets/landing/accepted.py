@@ -47,11 +47,14 @@ def accepted_view(
     *,
     as_of: datetime | None = None,
     after_seq: int | None = None,
+    upto_seq: int | None = None,
 ) -> None:
-    """Register `name`: the rows of `dataset` that count. `after_seq` keeps only ingests after a watermark."""
+    """Register `name`: the rows of `dataset` that count. `after_seq` keeps only ingests after a watermark, `upto_seq`
+    those up to one."""
     manifest = f"{name}__manifest"
     manifest_view(con, lake, manifest, feed_name, as_of=as_of)
     later = "" if after_seq is None else f" AND ingest_seq > {int(after_seq)}"
+    later += "" if upto_seq is None else f" AND ingest_seq <= {int(upto_seq)}"
     where = None
     if after_seq is not None:
         rows = con.execute(f'SELECT object_id FROM "{manifest}" WHERE holds{later}').fetchall()

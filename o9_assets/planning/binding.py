@@ -117,3 +117,5 @@ def contradictions(settings: Root) -> Found:
             elif not settings.feeds[feed].prefix.startswith(transfer.lands):
                 message = f"the path of {feed}, {settings.feeds[feed].path!r}, is not below {transfer.lands!r}"
                 yield ("transfers", name, "feeds", index), message
+    if o9.streaming is not None and "demand_events" not in settings.streams:
+        yield ("o9", "streaming"), "there is no stream demand_events to forward"

@@ -189,6 +189,21 @@ class Outbound(Model):
     sftp: bool = Field(False, description="Whether o9 drops files into its SFTP folder that are to be collected")
 
 
+class Streaming(Model):
+    """What o9 calls things where events are forwarded one by one."""
+
+    measure_group: str = Field("DemandEvents", min_length=1, description="Measure group that takes events")
+    event: str = Field("Event.[Event Id]", description="o9's column for the event, beside those of o9.columns")
+    quantity: str = Field("Event Quantity", min_length=1, description="o9's measure for an event's quantity")
+
+    @field_validator("event")
+    @classmethod
+    def _column(cls, value: str) -> str:
+        if not O9_COLUMN.fullmatch(value):
+            raise ValueError(f"{value!r} is no column of o9, such as Event.[Event Id]")
+        return value
+
+
 class O9(Model):
     """What this company's o9 tenant calls things. The profile says how it is spoken to."""
 
@@ -207,6 +222,8 @@ class O9(Model):
     corrections: Literal["send", "hold"] = Field(
         "send", description="Corrections of published history are sent, or held until a person approves the difference"
     )
+
+    streaming: Streaming | None = Field(None, description="Forwards raw/demand_events event by event")
 
     @model_validator(mode="after")
     def _names(self) -> O9:

@@ -120,7 +120,7 @@ class O9Client:
         if names is None:
             return {str(row["Name"]) for page in self.member_pages(dimension) for row in page}
         found: set[str] = set()
-        for some in _by_length(sorted(names), URL_ROOM):
+        for some in by_length(sorted(names), URL_ROOM):
             pages = self._pages(path, [{"AttributeName": "Name", "Values": some}])
             found |= {str(field(row, "Name")) for page in pages for row in page}
         return found & set(names)
@@ -316,7 +316,7 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _by_length(names: Sequence[str], room: int) -> Iterator[list[str]]:
+def by_length(names: Sequence[str], room: int) -> Iterator[list[str]]:
     """Names in lists that fit in a URL."""
     some: list[str] = []
     used = 0

@@ -38,6 +38,10 @@ CREATE TABLE IF NOT EXISTS pipeline_runs (run TEXT PRIMARY KEY, pipeline TEXT, s
 """
 
 
+FREE = ("Version", "Event")
+"""Dimensions whose members need not be there before a fact names them."""
+
+
 class Store:
     """Members, facts, and every batch that was received. One object serves one process; many processes share a file."""
 
@@ -232,7 +236,7 @@ class Shape:
     def __init__(self, names: Iterable[str]) -> None:
         self.dimensions = sorted(name for name in names if ".[" in name)
         self.measures = [name for name in names if ".[" not in name]
-        self._checked = [(d, d.split(".[")[0]) for d in self.dimensions if not d.startswith("Version.")]
+        self._checked = [(d, d.split(".[")[0]) for d in self.dimensions if d.split(".[")[0] not in FREE]
         self._time = next((d for d in self.dimensions if d.startswith("Time.[")), None)
 
     def problem(self, row: Mapping[str, Any], known: Mapping[str, Mapping[str, str]]) -> str | None:

@@ -1,0 +1,228 @@
+"""Events forwarded to o9: each version once, in order, whatever comes twice, late, or is cut off."""
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from o9_assets.assets.raw.demand_events import DEMAND_EVENTS
+from o9_assets.exchange.datasets import LEDGER
+from o9_assets.exchange.event_datasets import DEAD_EVENTS, FORWARDED
+from o9_assets.exchange.event_delivery import EventReport, deliver_events
+from o9_assets.resources import aws
+from o9_assets.resources.o9 import Denied, O9Client, Throttled, load_profile
+from o9_assets.sandbox.aws import Twin
+from o9_assets.sandbox.o9 import Faults, Store, build_app, secret
+from o9_assets_tests.aws import unique
+from o9_assets_tests.company import SETTINGS
+from o9_assets_tests.exchange import Time
+from o9_assets_tests.streams import STREAM, Streaming, event
+
+pytestmark = pytest.mark.aws
+
+FORWARDING = SETTINGS.replace("  measures: {orders", "  streaming: {}\n  measures: {orders") + STREAM.replace(
+    "      unit_price: price\n",
+    "      uom_code: uom\n      changed_at: changed\n      op: {from: op, values: {I: I, D: D}, default: I}\n",
+)
+AT = "2026-03-04T12:00:00Z"
+
+
+@dataclass
+class Forwarding(Streaming):
+    """A stream, and an o9 that its events are forwarded to."""
+
+    faults: Faults = field(default_factory=Faults)
+    time: Time = field(default_factory=Time)
+    profile_keys: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        if not hasattr(self, "_store"):
+            self._store = Store(self.home / "o9.db")
+        return self._store
+
+    def client(self) -> O9Client:
+        profile = load_profile("platform").model_copy(update={"batch_size": 3, **self.profile_keys})
+        transport = httpx.ASGITransport(build_app(self.store, faults=self.faults))
+        return O9Client(
+            profile,
+            "http://o9.example.com",
+            secret,
+            model="M",
+            transport=transport,
+            sleep=self.time.asleep,
+            clock=self.time,
+        )
+
+    def deliver(self) -> EventReport:
+        with self.client() as client:
+            return deliver_events(
+                self.settings,
+                DEMAND_EVENTS,
+                lake=self.lake,
+                engine=self.engine,
+                client=client,
+                now=self.clock,
+                sleep=self.time.sleep,
+            )
+
+    def forward(self, *payloads: dict[str, Any]) -> EventReport:
+        """Put events, take them in, forward them."""
+        self.put(*payloads)
+        self.take_in()
+        return self.deliver()
+
+    def held(self) -> dict[str, tuple[str, str, Decimal]]:
+        """What o9 holds: item, partial week and quantity by event."""
+        found = {}
+        for _, _, text in self.store.facts("DemandEvents", size=100_000):
+            row = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+            name = row["Event.[Event Id]"]
+            assert name not in found, f"{name} is held twice"
+            found[name] = (row["Item.[Item]"], row["Time.[Partial Week]"], row["Event Quantity"])
+        return found
+
+    def dead(self) -> list[tuple[str, str]]:
+        rows = self.lake.read(DEAD_EVENTS).sort_by([("arrived_at", "ascending"), ("event_id", "ascending")])
+        return [(row["event_id"], row["reason"]) for row in rows.to_pylist()]
+
+
+@pytest.fixture
+def events(twin: Twin, tmp_path: Path) -> Forwarding:
+    made = Forwarding(tmp_path, aws.client("kinesis"), text=FORWARDING, name=unique("events"))
+    made.create()
+    return made
+
+
+def at(number: int, changed: str = AT, **given: Any) -> dict[str, Any]:
+    return event(number, at=AT, changed=changed, **given)
+
+
+def test_events_are_forwarded_once(events: Forwarding) -> None:
+    report = events.forward(*(at(n) for n in range(1, 8)))
+    assert (report.sent, report.requests, report.dead, report.deliveries) == (7, 3, 0, 1)
+    assert events.held() == {f"E{n}": ("A1", "2026-W10", Decimal(n)) for n in range(1, 8)}
+    assert [rows for _, rows in events.store.received()] == [3, 3, 1]
+    again = events.deliver()
+    assert (again.sent, again.requests, again.deliveries) == (0, 0, 0)
+    assert events.lake.row_count(FORWARDED) == 7
+    receipts = events.lake.read(LEDGER).to_pylist()
+    assert sorted((r["chunk_no"], r["row_count"], r["outcome"]) for r in receipts) == [
+        (0, 3, "accepted"),
+        (1, 3, "accepted"),
+        (2, 1, "accepted"),
+    ]
+
+
+def test_what_comes_twice_is_not_sent_again_and_a_later_version_replaces(events: Forwarding) -> None:
+    assert events.forward(at(1), at(1), at(2)).sent == 2
+    repeated = events.forward(at(1), at(2))
+    assert (repeated.sent, repeated.unchanged) == (0, 2)
+    later = "2026-03-04T13:00:00Z"
+    assert events.forward(at(1, later, qty=50)).sent == 1
+    # One that was overtaken says nothing new.
+    assert events.forward(at(1, qty=40)).sent == 0
+    assert {name: quantity for name, (_, _, quantity) in events.held().items()} == {"E1": 50, "E2": 2}
+
+
+def test_an_event_that_moves_leaves_its_old_cell_and_one_taken_back_leaves_nothing(events: Forwarding) -> None:
+    events.forward(at(1), at(2))
+    later = "2026-03-04T13:00:00Z"
+    events.forward(at(1, later, item="b2"))
+    assert events.held()["E1"] == ("B2", "2026-W10", 1)
+    report = events.forward(at(2, later, op="D"))
+    assert (report.sent, report.taken_back) == (0, 1)
+    assert list(events.held()) == ["E1"]
+    assert events.forward(at(2, later, op="D")).taken_back == 0
+
+
+def test_a_quantity_in_another_unit_is_dead_and_told_once(events: Forwarding) -> None:
+    report = events.forward(at(1, uom="CS"), at(2, uom="EA"))
+    assert (report.sent, report.dead) == (1, 1)
+    assert events.dead() == [("E1", "the quantity is in CS, not in EA")]
+    assert events.deliver().dead == 0
+
+
+@pytest.mark.faults
+def test_an_event_that_o9_refuses_is_dead_with_its_reason_and_holds_nobody_up(events: Forwarding) -> None:
+    events.profile_keys = {"create_members": ("location", "time")}
+    events.store.add_members("Item", [{"Name": "A1"}])
+    report = events.forward(at(1), at(2, item="zz"), at(3))
+    assert (report.sent, report.dead) == (2, 1)
+    assert events.dead() == [("E2", "Item has no member 'ZZ'")]
+    assert sorted(events.held()) == ["E1", "E3"]
+
+
+@pytest.mark.faults
+def test_a_request_that_is_refused_as_a_whole_is_halved_to_the_event_at_fault(events: Forwarding) -> None:
+    events.faults.poison = '"E2"'
+    report = events.forward(at(1), at(2), at(3))
+    assert (report.sent, report.dead) == (2, 1)
+    assert [name for name, _ in events.dead()] == ["E2"]
+    assert sorted(events.held()) == ["E1", "E3"]
+
+
+@pytest.mark.faults
+def test_o9_away_half_way_and_back_again(events: Forwarding) -> None:
+    facts = 0
+
+    def away(number: int, method: str, path: str) -> Any:
+        from starlette.responses import Response
+
+        nonlocal facts
+        facts += method == "POST" and "/fact/" in path
+        return Response(status_code=429) if facts >= 2 and "/fact/" in path else None
+
+    events.faults.answer = away
+    events.put(*(at(n) for n in range(1, 8)))
+    events.take_in()
+    with pytest.raises(Throttled, match="429"):
+        events.deliver()
+    assert sorted(events.held()) == ["E1", "E2", "E3"]
+    events.faults.answer = lambda number, method, path: None
+    report = events.deliver()
+    assert (report.resumed, report.requests) == (True, 2)
+    assert sorted(events.held()) == [f"E{n}" for n in range(1, 8)]
+    assert set(events.store.writes().values()) == {1}
+
+
+@pytest.mark.faults
+def test_killed_between_send_and_receipt_nothing_is_sent_twice(
+    events: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.put(*(at(n) for n in range(1, 6)))
+    events.take_in()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("o9_assets.exchange.event_delivery._Work._keep_receipts", die)
+        events.deliver()
+    events.put(at(6))
+    events.take_in()
+    report = events.deliver()
+    assert (report.resumed, report.found, report.requests, report.sent) == (True, 2, 1, 6)
+    assert set(events.store.writes().values()) == {1}
+    assert len(events.held()) == 6
+
+
+@pytest.mark.faults
+def test_an_answer_that_is_lost_is_looked_for(events: Forwarding) -> None:
+    events.faults.lose_answer = lambda number, method, path: method == "POST" and "/fact/" in path and number < 20
+    report = events.forward(at(1), at(2))
+    assert (report.sent, report.found, report.requests) == (2, 1, 0)
+    assert set(events.store.writes().values()) == {1}
+
+
+@pytest.mark.faults
+def test_a_key_that_is_revoked_is_told(events: Forwarding) -> None:
+    events.put(at(1))
+    events.take_in()
+    events.faults.revoke_key_after = 1
+    with pytest.raises(Denied, match="O9_API_KEY"):
+        events.deliver()
