@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from o9_assets.assets.raw.demand_events import DEMAND_EVENTS, PAYLOAD
 from o9_assets.landing.accounts import Account, account_of
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+from o9_assets.landing.event_datasets import DEMAND_EVENTS, PAYLOAD
 from o9_assets.landing.streaming import StreamReport, take_in
 from o9_assets.planning.settings import Settings, bind_stream, parse
 from o9_assets.planning.streams import Stream

@@ -1,8 +1,6 @@
 """The landing room's own tables: what came in (manifest) and what was set aside (quarantine), and the
 lineage columns that every raw table carries. What a feed's rows mean is declared in assets/raw."""
 
-from dataclasses import replace
-
 from o9_assets.dataset import Column, Dataset
 
 LINEAGE = (
@@ -82,21 +80,3 @@ TRANSFERS = Dataset(
     ),
     key=("transfer", "number"),
 )
-
-PLACE = (
-    Column("partition_name", "string", "Shard of Kinesis, or partition of the topic", True),
-    Column("position", "string", "Sequence number or offset of the record in its partition", True),
-    Column("sub_position", "int64", "Its number within a record that the producer packed, from 0", True),
-    Column("partition_key", "string", "Key that the producer gave it"),
-    Column("arrived_at", "timestamp", "When the stream took it (UTC)", True),
-    Column("is_late", "boolean", "Whether it arrived later after its time than the settings allow"),
-)
-
-
-def with_place(payload: Dataset, dataset_name: str, description: str) -> Dataset:
-    """The raw dataset of a stream: the payload's columns and PLACE. A tombstone names only its event, so that beside
-    the key and the platform's own columns nothing is required of a row; a fault is found when an event is judged."""
-    optional = tuple(
-        replace(c, required=c.required and (c.name in payload.key or c in LINEAGE)) for c in payload.columns
-    )
-    return Dataset(dataset_name, description, (*optional, *PLACE), key=payload.key)

@@ -16,7 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from o9_assets.dataset import Dataset
-from o9_assets.landing.datasets import PLACE, QUARANTINE
+from o9_assets.landing.datasets import QUARANTINE
+from o9_assets.landing.event_datasets import PLACE
 from o9_assets.landing.records import LONGEST
 from o9_assets.landing.staging import Staging
 from o9_assets.landing.typing_sql import name

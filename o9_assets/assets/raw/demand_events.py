@@ -11,39 +11,11 @@ from pydantic import Field
 
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.raw.feed_report import standing
-from o9_assets.dataset import Column, Dataset
-from o9_assets.landing.datasets import LINEAGE, with_place
+from o9_assets.landing.event_datasets import DEMAND_EVENTS, PAYLOAD
 from o9_assets.planning.settings import Settings, bind_stream
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, StreamsResource
 
-__all__ = ["DEMAND_EVENTS", "PAYLOAD", "build"]
-
-PAYLOAD = Dataset(
-    "raw.demand_events",
-    "What an event says.",
-    (
-        Column("event_id", "string", "The event; the same id again is the same event, in a later version", True),
-        Column("event_type", "string", "Kind of event, as the source calls it"),
-        Column("event_at", "timestamp", "When it happened (UTC)", True),
-        Column("item_code", "string", "Item", True),
-        Column("location_code", "string", "Location", True),
-        Column("channel_code", "string", "Sales channel"),
-        Column("customer_code", "string", "Customer or account"),
-        Column("order_id", "string", "Order that the event belongs to"),
-        Column("order_line", "string", "Line of the order"),
-        Column("quantity", "decimal(18,4)", "Change of demand in `uom_code`: negative where it takes away", True),
-        Column("uom_code", "string", "Unit of measure of the quantity"),
-        Column("unit_price", "decimal(18,4)", "Price per `uom_code` in the company's currency"),
-        *LINEAGE,
-    ),
-    key=("event_id",),
-)
-
-DEMAND_EVENTS = with_place(
-    PAYLOAD,
-    "raw.demand_events",
-    "One row per record of the stream that is an event. Late, repeated and taken-back events are rows of their own.",
-)
+__all__ = ["DEMAND_EVENTS", "build"]
 
 LOOKED_BACK_RANGES = 500
 """The account of rows is taken of so many ranges: older ones do not change."""

@@ -1,0 +1,1 @@
+"""Entry points that AWS Glue runs: each is a few lines around a room's own code. No Dagster."""
