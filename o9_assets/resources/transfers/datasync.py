@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from o9_assets.failures import Permanent
+from o9_assets.failures import Passing, Permanent
 from o9_assets.resources.transfers.landed import ZoneBucket
 from o9_assets.resources.transfers.mover import Layout, PartialTransfer, Progress, State, UnknownTransfer
 
@@ -28,12 +28,13 @@ COUNTERS = (
 
 
 class DataSyncMover:
-    """One task with an S3 destination."""
+    """One task with an S3 destination. `once` is a client that tries a call once: DataSync takes no token with which a
+    start that is tried again would be known, so it is looked for first."""
 
     kind = "datasync"
 
-    def __init__(self, client: DataSyncClient, zone: ZoneBucket, task: str) -> None:
-        self._client, self._zone = client, zone
+    def __init__(self, client: DataSyncClient, once: DataSyncClient, zone: ZoneBucket, task: str) -> None:
+        self._client, self._once, self._zone = client, once, zone
         self.name = task
 
     def start(self, token: str) -> str:
@@ -42,13 +43,21 @@ class DataSyncMover:
         The task carries the token, too, from before the start: only where it does, executions are searched.
         """
         if self._tags(self.name).get(TOKEN) == token:
-            for execution in self._executions():
-                if self._tags(execution).get(TOKEN) == token:
-                    return execution
+            if (known := self._started_with(token)) is not None:
+                return known
         else:
             self._client.tag_resource(ResourceArn=self.name, Tags=[{"Key": TOKEN, "Value": token}])
-        started = self._client.start_task_execution(TaskArn=self.name, Tags=[{"Key": TOKEN, "Value": token}])
+        try:
+            started = self._once.start_task_execution(TaskArn=self.name, Tags=[{"Key": TOKEN, "Value": token}])
+        except Passing:
+            # It may have been started, and only the answer was lost.
+            if (known := self._started_with(token)) is not None:
+                return known
+            raise
         return started["TaskExecutionArn"]
+
+    def _started_with(self, token: str) -> str | None:
+        return next((arn for arn in self._executions() if self._tags(arn).get(TOKEN) == token), None)
 
     def look(self, execution: str) -> Progress:
         """How the execution stands; counters are DataSync's own."""

@@ -19,4 +19,5 @@ def open_mover(transfer: Transfer, zone: str, buckets: aws.Buckets | None = None
         case DmsTransfer():
             return DmsMover(aws.client("dms"), bucket, transfer.task, mode=transfer.mode)
         case DataSyncTransfer():
-            return DataSyncMover(aws.client("datasync"), bucket, transfer.task)
+            once = aws.client("datasync", retries={"mode": "standard", "total_max_attempts": 1})
+            return DataSyncMover(aws.client("datasync"), once, bucket, transfer.task)

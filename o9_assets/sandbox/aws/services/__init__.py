@@ -9,6 +9,7 @@ from o9_assets.sandbox.aws.fake import Fake
 __all__ = ["DEFAULT", "default"]
 
 DEFAULT: dict[str, str] = {
+    "datasync": "o9_assets.sandbox.aws.services.datasync:DataSync",
     "dms": "o9_assets.sandbox.aws.services.dms:Dms",
     "glue": "o9_assets.sandbox.aws.services.glue:Glue",
     "s3": "o9_assets.sandbox.aws.services.s3:S3",
