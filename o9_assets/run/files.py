@@ -4,9 +4,11 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlparse
 
 from o9_assets.deployment import Deployment, from_environment
 from o9_assets.failures import Permanent
+from o9_assets.resources import aws
 
 __all__ = ["bring_in", "by_day", "ensure_sample"]
 
@@ -56,14 +58,14 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
 def ensure_sample(deployment: Deployment | None = None) -> int:
     """Make the sample company's files where the settings ask for them and its landing zone is empty.
 
-    Returns how many files were made.
+    Returns how many files were made. Raises Permanent where the landing zone is empty and lies in AWS's own S3.
     """
     deployment = deployment or from_environment()
     sample = deployment.settings.sample_company
     zone = deployment.resources["zone"]
     if sample is None or next(iter(zone.open().list()), None) is not None:
         return 0
-    if zone.kind != "folder":
+    if zone.kind == "s3" and not _on_this_machine(aws.endpoint("s3")):
         raise Permanent(
             "The landing zone is empty.",
             remedy="Bring files in with `python -m o9_assets land FOLDER`, then run again.",
@@ -73,3 +75,8 @@ def ensure_sample(deployment: Deployment | None = None) -> int:
     with tempfile.TemporaryDirectory() as made:
         generate(sample.seed, sample.scale, Path(made))
         return bring_in(Path(made) / "landing", deployment)
+
+
+def _on_this_machine(endpoint: str | None) -> bool:
+    """Whether S3 is the sandbox: made-up files belong into no bucket of AWS."""
+    return endpoint is not None and urlparse(endpoint).hostname in ("127.0.0.1", "localhost", "::1")

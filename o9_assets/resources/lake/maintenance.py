@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from o9_assets.dataset import Dataset
 from o9_assets.resources.lake import files, reading
@@ -74,7 +74,7 @@ def _compact(lake: Lake, dataset: Dataset) -> tuple[int, int]:
                 chosen.append(file)
                 total += file.file_size_in_bytes
         with duckdb.connect(":memory:") as con:
-            reading.files_view(con, "small", table, dataset, [file.file_path for file in chosen])
+            reading.files_view(con, "small", table, dataset, chosen)
             new += files.write(table, dataset, con.sql("SELECT * FROM small"))
         gone += chosen
     if not gone:
@@ -138,13 +138,5 @@ def _listed(table: Table) -> Iterator[tuple[str, int, datetime]]:
                 stat = path.stat()
                 yield str(path), stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
         return
-    from pyarrow.fs import FileSelector, FileType
-    from pyiceberg.io.pyarrow import PyArrowFileIO
-
-    io = table.io
-    if not isinstance(io, PyArrowFileIO):
-        raise TypeError(f"the lake lists through PyArrowFileIO, not {type(io).__name__}")
-    scheme, netloc, prefix = io.parse_location(table.location())
-    for info in io.fs_by_scheme(scheme, netloc).get_file_info(FileSelector(prefix, recursive=True)):
-        if info.type is FileType.File:
-            yield f"{scheme}://{info.path}", info.size, info.mtime
+    store: Any = table.io  # s3.S3FileIO
+    yield from store.listed(table.location())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from o9_assets.dataset import Dataset
 from o9_assets.resources.lake.errors import SnapshotGone
@@ -14,6 +14,7 @@ from o9_assets.resources.lake.slices import to_sql
 if TYPE_CHECKING:
     import duckdb
     from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
 
@@ -105,35 +106,35 @@ def view(
         source = parquet_sql(table.schema(), [str(local_path(task.file.file_path)) for task in tasks])
         con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT {listed} FROM {source} WHERE {condition}')
     else:
-        con.register(f"{name}__arrow", _remote(table, [task.file.file_path for task in tasks]))
+        con.register(f"{name}__arrow", _remote(table, [task.file for task in tasks]))
         con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT {listed} FROM "{name}__arrow" WHERE {condition}')
 
 
-def _remote(table: Table, locations: Sequence[str]) -> object:
+def _remote(table: Table, data_files: Sequence[DataFile]) -> object:
     """The files as an Arrow dataset, which DuckDB scans with its filters pushed down. Columns go by name: the contract
     never renames one."""
+    import pyarrow as pa
     import pyarrow.dataset as ds
-    from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
+    from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-    io = table.io
-    if not isinstance(io, PyArrowFileIO):
-        raise TypeError(f"the lake reads through PyArrowFileIO, not {type(io).__name__}")
-    scheme, netloc, _ = io.parse_location(locations[0])
-    filesystem = io.fs_by_scheme(scheme, netloc)
-    paths = [io.parse_location(location)[2] for location in locations]
-    schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
-    return ds.dataset(paths, schema=schema, format="parquet", filesystem=filesystem)
+    store: Any = table.io  # s3.S3FileIO
+    form = ds.ParquetFileFormat()
+    fragments = [
+        form.make_fragment(pa.PythonFile(store.opened(file.file_path, file.file_size_in_bytes), mode="r"))
+        for file in data_files
+    ]
+    return ds.FileSystemDataset(fragments, schema_to_pyarrow(table.schema(), include_field_ids=False), form)
 
 
 def files_view(
-    con: duckdb.DuckDBPyConnection, name: str, table: Table, dataset: Dataset, locations: Sequence[str]
+    con: duckdb.DuckDBPyConnection, name: str, table: Table, dataset: Dataset, data_files: Sequence[DataFile]
 ) -> None:
     """Register data files as a view with the table's present columns."""
     listed = ", ".join(f'"{column}"' for column in dataset.column_names)
-    paths = [local_path(location) for location in locations]
+    paths = [local_path(file.file_path) for file in data_files]
     if all(paths):
         source = parquet_sql(table.schema(), [str(path) for path in paths])
     else:
-        con.register(f"{name}__arrow", _remote(table, locations))
+        con.register(f"{name}__arrow", _remote(table, data_files))
         source = f'"{name}__arrow"'
     con.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {listed} FROM {source}').fetchall()

@@ -286,7 +286,7 @@ class Lake:
                 continue
             if file.file_path not in kept:
                 with duckdb.connect(":memory:") as con:
-                    reading.files_view(con, "file", table, dataset, [file.file_path])
+                    reading.files_view(con, "file", table, dataset, [file])
                     condition = to_sql(where)
                     [(matching,)] = con.execute(f"SELECT count(*) FROM file WHERE {condition}").fetchall()
                     if matching == 0:

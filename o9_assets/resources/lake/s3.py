@@ -1,14 +1,18 @@
 """The lake on S3 with the Glue Data Catalog: what pyiceberg's own classes leave out.
 
-Metadata, manifests and whole data files are read and written through the platform's S3 client: with its retries, the
-bucket's expected owner and the encryption on every call, and never over a file that is there. The columns of data
-files are read by Arrow's own S3 client, with the same credentials.
+Everything is read and written through the platform's one S3 client: with its retries and credentials, the bucket's
+expected owner and the encryption on every call, and never over a file that is there. Arrow decodes what it is handed.
+Its own S3 client knows nothing of owners, and gives a small read up at the first error of S3.
 """
 
 from __future__ import annotations
 
 import io
+import random
 import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +20,7 @@ from urllib.parse import urlparse
 
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.io import InputFile, InputStream, OutputFile, OutputStream
-from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
 from o9_assets.failures import Permanent
 from o9_assets.resources import aws
@@ -25,12 +28,12 @@ from o9_assets.resources.aws import Buckets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from pyarrow.fs import FileSystem
 
 __all__ = ["S3FileIO", "connect"]
 
 OWNER, KMS_KEY = "o9.bucket-owner", "o9.kms-key"
 SPOOL_BYTES = 8 << 20
+SMALL_BYTES = 4 << 20
 
 
 def connect(warehouse: str, buckets: Buckets) -> GlueCatalog:
@@ -63,7 +66,7 @@ class _Catalog(GlueCatalog):
                 raise
 
 
-class S3FileIO(PyArrowFileIO):
+class S3FileIO(FileIO):
     """Files of the lake in S3. `location` is s3://bucket/key throughout."""
 
     def __init__(self, properties: dict[str, Any]) -> None:
@@ -74,30 +77,10 @@ class S3FileIO(PyArrowFileIO):
     def client(self) -> S3Client:
         return _client(self._buckets, aws.session())
 
-    def _initialize_s3_fs(self, netloc: str | None) -> FileSystem:
-        from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+    def new_input(self, location: str) -> InputFile:
+        return _Input(self.client, location)
 
-        session = aws.session()
-        held = session.get_credentials()
-        if held is None:
-            raise aws.NoCredentials("There are no AWS credentials.", remedy="Give the run a role, or set AWS_PROFILE.")
-        now = held.get_frozen_credentials()
-        return S3FileSystem(
-            access_key=now.access_key,
-            secret_key=now.secret_key,
-            session_token=now.token,
-            region=session.region_name,
-            endpoint_override=aws.endpoint("s3"),
-            connect_timeout=aws.CONNECT_SECONDS,
-            request_timeout=aws.READ_SECONDS,
-            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=aws.ATTEMPTS),
-        )
-
-    def new_input(self, location: str) -> Any:
-        # Only what is read whole and is small; a data file is read by its columns.
-        return _Input(self.client, location) if "/metadata/" in location else super().new_input(location)
-
-    def new_output(self, location: str) -> Any:
+    def new_output(self, location: str) -> OutputFile:
         return _Output(self.client, location)
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
@@ -109,6 +92,57 @@ class S3FileIO(PyArrowFileIO):
         with path.open("rb") as source:
             _put(self.client, location, source, overwrite=False)
 
+    def opened(self, location: str, size_bytes: int) -> Reader:
+        """A file of known size, read by ranges as they are asked for."""
+        return Reader(self.client, location, size_bytes)
+
+    def listed(self, location: str) -> Iterator[tuple[str, int, datetime]]:
+        """Every file below a location: location, bytes, time of change."""
+        bucket, prefix = _address(location)
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
+            for entry in page.get("Contents", []):
+                if not entry["Key"].endswith("/"):
+                    yield f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["LastModified"]
+
+
+class Reader(io.RawIOBase):
+    """A file in S3 as Arrow reads it: a small one whole, a large one by ranges."""
+
+    def __init__(self, client: S3Client, location: str, size_bytes: int) -> None:
+        super().__init__()
+        self._client, self._location, self._size = client, location, size_bytes
+        self._place, self._whole = 0, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        found = self.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._size if size is None or size < 0 else min(self._place + size, self._size)
+        if self._place >= end:
+            return b""
+        if self._size <= SMALL_BYTES:
+            self._whole = self._whole or _get(self._client, self._location, 0, self._size)
+            found = self._whole[self._place : end]
+        else:
+            found = _get(self._client, self._location, self._place, end)
+        self._place = end
+        return found
+
 
 @lru_cache(maxsize=8)
 def _client(buckets: Buckets, session: object) -> S3Client:
@@ -118,6 +152,29 @@ def _client(buckets: Buckets, session: object) -> S3Client:
 def _address(location: str) -> tuple[str, str]:
     bucket, _, key = location.removeprefix("s3://").partition("/")
     return bucket, key
+
+
+def _get(client: S3Client, location: str, start: int, end: int | None) -> bytes:
+    """The bytes from `start` to before `end`, or all. Raises FileNotFoundError, Unavailable where they come cut."""
+    from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
+
+    bucket, key = _address(location)
+    which: dict[str, Any] = {} if end is None else {"Range": f"bytes={start}-{end - 1}"}
+    for attempt in range(1, aws.ATTEMPTS + 1):
+        try:
+            found = client.get_object(Bucket=bucket, Key=key, **which)["Body"].read()
+        except (HTTPClientError, IncompleteReadError, FlexibleChecksumError) as error:
+            cut: Exception = error
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                raise FileNotFoundError(f"{location} is not there") from error
+            raise
+        else:
+            if end is None or len(found) == end - start:
+                return found
+            cut = IncompleteReadError(actual_bytes=len(found), expected_bytes=end - start)
+        time.sleep(random.uniform(0.5, 1.5) * 0.05 * 2**attempt)  # noqa: S311 - jitter, not a secret
+    raise aws.Unavailable(f"{location} came cut short {aws.ATTEMPTS} times.", remedy="It is tried again.") from cut
 
 
 def _put(client: S3Client, location: str, source: Any, *, overwrite: bool) -> None:
@@ -159,22 +216,10 @@ class _Input(InputFile):
         return True
 
     def open(self, seekable: bool = True) -> InputStream:
-        from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
-
-        bucket, key = _address(self.location)
-        for attempt in range(1, aws.ATTEMPTS + 1):
-            try:
-                return io.BytesIO(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
-            except (HTTPClientError, IncompleteReadError) as error:  # cut short on the way
-                if attempt == aws.ATTEMPTS:
-                    raise aws.Unavailable(
-                        f"{self.location} came cut short {attempt} times.", remedy="It is tried again."
-                    ) from error
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "NoSuchKey":
-                    raise FileNotFoundError(f"Cannot open file, does not exist: {self.location}") from error
-                raise
-        raise AssertionError("unreachable")
+        # Metadata and manifests are small and read whole.
+        if "/metadata/" in self.location:
+            return io.BytesIO(_get(self._client, self.location, 0, None))
+        return Reader(self._client, self.location, len(self))
 
 
 class _Output(OutputFile):
