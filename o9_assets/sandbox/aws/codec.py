@@ -15,7 +15,6 @@ from functools import cache
 from typing import Any
 from xml.sax.saxutils import escape
 
-from botocore.awsrequest import HeadersDict
 from botocore.exceptions import ParamValidationError
 from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
@@ -239,8 +238,3 @@ def error(
         text += f"<RequestId>{request_id}</RequestId></ErrorResponse>"
     body_bytes = b"" if head else f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
     return Answer(wrong.status, body_bytes, headers)
-
-
-def headers_of(given: Mapping[str, str]) -> HeadersDict:
-    """Headers whose names are found in any case."""
-    return HeadersDict(dict(given))

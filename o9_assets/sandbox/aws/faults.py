@@ -104,6 +104,8 @@ class Faults:
         """Replace the rules by those of a JSON list, or of a file that holds one. Raises Permanent, naming what is
         wrong."""
         rules = json.loads(given.read_text(encoding="utf-8")) if isinstance(given, Path) else list(given)
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+            raise Permanent("That is no list of faults.", remedy="Give a JSON list of objects.")
         known = {f.name for f in fields(Fault) if f.name not in ("seen", "done", "_random")}
         made = []
         for rule in rules:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from o9_assets.failures import Permanent
 
 __all__ = ["Server"]
 
@@ -31,20 +34,35 @@ class _Handler(MotoRequestHandler):
 
 
 class Server:
-    """Serves an application until stopped."""
+    """Has its port from the start. Raises Permanent where the port is taken."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], port: int) -> None:
-        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Handler)
-        self.port = int(self._server.server_port)
-        self._thread = threading.Thread(target=self._serve, name="twin-server", daemon=True)
+    def __init__(self, port: int) -> None:
+        try:
+            self._bound = socket.create_server(("127.0.0.1", port))
+        except OSError as error:
+            raise Permanent(
+                f"Port {port} cannot be had: {error.strerror}.", remedy="Name another with --port."
+            ) from error
+        self.port = int(self._bound.getsockname()[1])
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
 
-    def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.05)
-
-    def start(self) -> None:
+    def start(self, app: Callable[..., Iterable[bytes]]) -> None:
+        """Serve an application until stopped."""
+        # werkzeug would end the process where it cannot bind, so it is given a socket.
+        made = make_server(
+            "127.0.0.1", self.port, app, threaded=True, request_handler=_Handler, fd=self._bound.fileno()
+        )
+        self._bound.close()
+        self._server = made
+        self._thread = threading.Thread(
+            target=lambda: made.serve_forever(poll_interval=0.05), name="twin-server", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join(timeout=10)
-        self._server.server_close()
+        self._bound.close()
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join(timeout=10)
+            self._server.server_close()

@@ -69,11 +69,6 @@ class State:
         with self._lock:
             yield
 
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._db.execute("DELETE FROM documents")
-
     def close(self) -> None:
         with self._lock:
             self._db.close()

@@ -64,16 +64,16 @@ class Twin:
         from o9_assets.sandbox.aws.server import Server
         from o9_assets.sandbox.aws.services import default
 
+        self._server = Server(self._port)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+        self._session: Any = boto3.session.Session(aws_access_key_id=INSIDE, aws_secret_access_key=SECRET)
+        self._clients: dict[tuple[str, str], Any] = {}
         BackendDict.reset()
         reset_model_data()
         self.state.mkdir(parents=True, exist_ok=True)
         self.fakes = {name: fake(self) for name, fake in (default() if self._given is None else self._given).items()}
         self._gateway = Gateway(self, self.fakes)
-        self._session: Any = boto3.session.Session(aws_access_key_id=INSIDE, aws_secret_access_key=SECRET)
-        self._clients: dict[tuple[str, str], Any] = {}
-        self._server = Server(self._gateway, self._port)
-        self.url = f"http://127.0.0.1:{self._server.port}"
-        self._server.start()
+        self._server.start(self._gateway)
         return self
 
     def __exit__(
