@@ -64,12 +64,13 @@ def new_objects(feed_name: str, feed: Feed, *, zone: LandingZone, lake: Lake) ->
     known = set(
         lake.read(MANIFEST, columns=["object_id", "feed"], where=equal("feed", feed_name))["object_id"].to_pylist()
     )
-    holds = held_back(lake)
     arrivals = [
         Arrival(found, match)
         for found in zone.list(feed.prefix)
-        if (match := feed.match(found.name)) is not None and found.object_id not in known and releases(found, holds)
+        if (match := feed.match(found.name)) is not None and found.object_id not in known
     ]
+    holds = held_back(lake) if arrivals else []
+    arrivals = [arrival for arrival in arrivals if releases(arrival.found, holds)]
     return sorted(arrivals, key=lambda a: (a.match.covers_date or date.min, a.found.name))
 
 

@@ -8,11 +8,12 @@ delivery days, where new objects mostly are, so that nobody waits for the sweep 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from o9_assets.landing.datasets import MANIFEST
+from o9_assets.landing.transfers import Hold, releases
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_zone import LandedObject, LandingZone
@@ -65,13 +66,15 @@ def look(
     sweep_after: str,
     sweep_seconds: float,
     tail: bool = True,
+    holds: Sequence[Hold] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Look:
-    """Sweep from `sweep_after` on for `sweep_seconds`; where that was not all, list the tail if `tail` says so."""
+    """Sweep from `sweep_after` on for `sweep_seconds`; where that was not all, list the tail if `tail` says so.
+    Objects that a transfer holds back are not looked at."""
     until, swept_to = clock() + sweep_seconds, ""
     swept = set()
     for number, found in enumerate(zone.list(feed.prefix, start_after=sweep_after or None), start=1):
-        if _is_new(feed, found, known):
+        if _is_new(feed, found, known, holds):
             swept.add(found.object_id)
         if number % LOOK_AT_CLOCK == 0 and clock() >= until:
             swept_to = found.name
@@ -83,10 +86,14 @@ def look(
         start = feed.rising_from(min(known.latest, today) - timedelta(days=TAIL_DAYS))
         if start is not None:
             latest = {
-                found.object_id for found in zone.list(feed.prefix, start_after=start) if _is_new(feed, found, known)
+                found.object_id
+                for found in zone.list(feed.prefix, start_after=start)
+                if _is_new(feed, found, known, holds)
             }
     return Look(latest, swept, swept_to, whole)
 
 
-def _is_new(feed: Feed, found: LandedObject, known: Known) -> bool:
-    return found.object_id not in known.object_ids and feed.match(found.name) is not None
+def _is_new(feed: Feed, found: LandedObject, known: Known, holds: Sequence[Hold]) -> bool:
+    if found.object_id in known.object_ids or feed.match(found.name) is None:
+        return False
+    return releases(found, holds)

@@ -11,6 +11,7 @@ from typing import Protocol
 from o9_assets.landing.looking import Known, known, look
 from o9_assets.landing.notifications import NoEvent, created
 from o9_assets.landing.requests import FIRST_WAIT_SECONDS, Asked, Memory, Request, decide, decide_event
+from o9_assets.landing.transfers import Hold, held_back
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_queue import LandingQueue, Message
@@ -51,7 +52,7 @@ def tick(
     began = time.monotonic()
     memory = memory.of(feeds)
     state = _State(dict(memory.asked), dict(memory.swept))
-    listed = known(lake)
+    listed, holds = known(lake), held_back(lake)
     if queue is not None and keys is not None:
         state.take_events(queue, keys, feeds, listed)
     names = sorted(feeds)
@@ -68,7 +69,7 @@ def tick(
         left = budget_seconds - (now - began) if first else SWEEP_SECONDS - (now - began_sweep)
         if left <= 0 and begin_with is None:
             begin_with = name  # the next tick's time for sweeping goes to it first
-        state.look(name, feeds[name], zone, listed.get(name, Known()), left, tail=queue is None)
+        state.look(name, feeds[name], zone, listed.get(name, Known()), left, holds, tail=queue is None)
     return Outcome(state.requests, Memory(state.asked, begin_with, state.swept), state.told)
 
 
@@ -88,7 +89,17 @@ class _State:
             self.requests[request.feed] = request
             self.told.append(f"{request.feed}: {request.objects:,} new objects")
 
-    def look(self, name: str, feed: Feed, zone: LandingZone, listed: Known, seconds: float, *, tail: bool) -> None:
+    def look(
+        self,
+        name: str,
+        feed: Feed,
+        zone: LandingZone,
+        listed: Known,
+        seconds: float,
+        holds: Sequence[Hold],
+        *,
+        tail: bool,
+    ) -> None:
         found = look(
             feed,
             zone,
@@ -97,6 +108,7 @@ class _State:
             sweep_after=self.swept.get(name, ""),
             sweep_seconds=seconds,
             tail=tail,
+            holds=holds,
         )
         self.swept[name] = found.swept_to
         now, late = time.time(), f"{name}/late"

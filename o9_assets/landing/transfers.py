@@ -30,7 +30,7 @@ from o9_assets.resources.transfers.mover import (
     follow,
 )
 
-__all__ = ["Outcome", "carry_out", "held_back", "releases"]
+__all__ = ["Hold", "Outcome", "carry_out", "held_back", "releases"]
 
 SKEW = timedelta(seconds=10)
 """How far this machine's clock may be from S3's."""
@@ -76,6 +76,11 @@ def carry_out(
             progress(f"{transfer}: {'follows' if resumed else 'started'} {mover.kind} {mover.name}, {execution}")
         seen = follow(mover, execution, patience_seconds=patience_seconds, sleep=sleep, clock=clock, progress=progress)
         names = mover.landed(execution)
+        if astray := [name for name in names if not name.startswith(lands)]:
+            raise PartialTransfer(
+                f"The {mover.kind} transfer {mover.name} wrote {astray[0]}, which is not below {lands}.",
+                remedy=f"Mend `lands` of the transfer {transfer} in the settings, or where the service writes.",
+            )
     except TransferFailed as error:
         state = State.CANCELLED if isinstance(error, TransferCancelled) else State.FAILED
         _end(lake, row, state, now(), error.progress)

@@ -11,7 +11,7 @@ from o9_assets.planning.feeds import ColumnMapping, Feed
 from o9_assets.planning.model import suggest
 from o9_assets.planning.sections import Root
 
-__all__ = ["Found", "contradictions", "feed_problems"]
+__all__ = ["Found", "contradictions", "feed_problems", "transfer_problems"]
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
 """Pairs of key and message."""
@@ -109,6 +109,13 @@ def contradictions(settings: Root) -> Found:
         yield ("o9", "measures", "shipments_quantity"), "there is no feed erp_shipments that would fill it"
     if "orders_value" in o9.measures and "unit_price" not in orders:
         yield ("o9", "measures", "orders_value"), "feeds.erp_orders maps no unit_price that would give it"
+    yield from transfer_problems(settings)
+    if o9.streaming is not None and "demand_events" not in settings.streams:
+        yield ("o9", "streaming"), "there is no stream demand_events to forward"
+
+
+def transfer_problems(settings: Root) -> Found:
+    """Transfers whose feeds are not declared, or read elsewhere than the transfer lands."""
     for name, transfer in settings.transfers.items():
         for index, feed in enumerate(transfer.feeds):
             if feed not in settings.feeds:
@@ -117,5 +124,3 @@ def contradictions(settings: Root) -> Found:
             elif not settings.feeds[feed].prefix.startswith(transfer.lands):
                 message = f"the path of {feed}, {settings.feeds[feed].path!r}, is not below {transfer.lands!r}"
                 yield ("transfers", name, "feeds", index), message
-    if o9.streaming is not None and "demand_events" not in settings.streams:
-        yield ("o9", "streaming"), "there is no stream demand_events to forward"

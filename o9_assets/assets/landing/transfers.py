@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from o9_assets.failures import for_dagster
+from o9_assets.planning.binding import transfer_problems
 from o9_assets.planning.settings import Settings
 from o9_assets.planning.transfers import Transfer
 from o9_assets.resources.configured import ClockResource, LakeResource, MoversResource, ZoneResource
@@ -24,14 +25,13 @@ def build(settings: Settings, *, movers: bool) -> list[Any]:
 
     Without `movers` (the local deployment, where no AWS service is) the transfers are shown and cannot be started:
     their files are put into the landing zone's folder by hand. Raises SettingsError for a transfer whose feeds are not
-    declared.
+    declared or lie elsewhere.
     """
+    for key, message in transfer_problems(settings):
+        raise settings.error(".".join(map(str, key)), message)
     sources: dict[str, list[str]] = {}
     things: list[Any] = []
     for name, transfer in settings.transfers.items():
-        for feed in transfer.feeds:
-            if feed not in settings.feeds:
-                raise settings.error(f"transfers.{name}.feeds", f"there is no feed {feed!r}")
         sources.setdefault(transfer.source, []).append(name)
         things.append(_asset(name, transfer) if movers else _shown(name, transfer))
     for source, names in sources.items():
