@@ -71,8 +71,20 @@ def _records(found: LandedObject, layout: Layout, zone: LandingZone, temp_dir: P
             if hopeless.reason == "empty_object":
                 return 0
             raise
+        if plain.quotes == 0:
+            return max(_lines(plain.path) - int(layout.header), 0)
         quote = layout.quote if layout.type == "csv" else ""
         number = 0
         for number, _, _ in records(plain.path, quote, layout.delimiter):  # noqa: B007 - the last one is wanted
             pass
         return max(number - int(layout.header), 0)
+
+
+def _lines(path: Path) -> int:
+    """Lines of a file, the last with or without its end."""
+    lines, last = 0, b"\n"
+    with path.open("rb") as source:
+        while block := source.read(4 << 20):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    return lines + (last != b"\n")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from o9_assets.failures import Permanent
 from o9_assets.landing.datasets import TRANSFERS
 from o9_assets.resources.lake import CommitConflict, Lake, all_of, equal
 from o9_assets.resources.landing_zone import LandedObject
@@ -64,12 +65,17 @@ def carry_out(
 ) -> Outcome:
     """Start the transfer, or take up what an earlier run left under way, and follow it to its end.
 
-    `now` gives UTC without a zone. Raises TransferFailed, TransferCancelled, PartialTransfer and UnknownTransfer, after
-    which the next call starts a new execution; TransferUnderWay, after which it follows the same one.
+    `now` gives UTC without a zone. Raises TransferFailed, TransferCancelled, PartialTransfer, UnknownTransfer, and any
+    Permanent that the start met with, after which the next call starts a new execution; TransferUnderWay, after which
+    it follows the same one.
     """
     row, resumed = _under_way(lake, transfer, mover, lands, now)
     try:
         execution = mover.start(row["token"])
+    except Permanent as error:
+        _end(lake, row, State.FAILED, now(), Progress(State.FAILED, "not started", reason=error.message))
+        raise
+    try:
         if row["execution"] != execution:
             row = _keep(lake, {**row, "execution": execution})
         if progress is not None:

@@ -57,10 +57,10 @@ def _account(feed_name: str, lake: "Lake", engine: "Engine") -> tuple[str, list[
     with engine.connect() as con:
         manifest_view(con, lake, "manifest", feed_name)
         lake.view(con, "quarantine", QUARANTINE, where=equal("feed", feed_name))
-        [(landed, accepted, quarantined, superseded)] = con.execute(
+        [(landed, accepted, quarantined, superseded, others)] = con.execute(
             "SELECT coalesce(sum(landed_rows), 0), coalesce(sum(accepted_rows) FILTER (WHERE holds), 0), "
             "coalesce(sum(quarantined_rows) FILTER (WHERE holds), 0), "
-            "coalesce(sum(landed_rows) FILTER (WHERE NOT holds), 0) FROM manifest"
+            "coalesce(sum(landed_rows) FILTER (WHERE NOT holds), 0), coalesce(sum(other_rows), 0) FROM manifest"
         ).fetchall()
         reasons = con.execute(
             "SELECT reason, count(*), round(CAST(sum(value_at_risk) AS DOUBLE), 2) FROM quarantine "
@@ -70,4 +70,6 @@ def _account(feed_name: str, lake: "Lake", engine: "Engine") -> tuple[str, list[
         f"{landed:,} landed = {accepted:,} accepted + {quarantined:,} quarantined + {superseded:,} superseded by a new "
         "version of their object"
     )
+    if others:
+        told += f"; {others:,} records of their files are other tables'"
     return told, reasons

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from o9_assets.failures import Passing
+from o9_assets.failures import Passing, Permanent
 from o9_assets.landing.datasets import TRANSFERS
 from o9_assets.landing.transfers import Outcome, carry_out, held_back, releases
 from o9_assets.resources.lake import Lake
@@ -154,6 +155,54 @@ def test_after_a_failure_a_new_one_is_started(lake: Lake) -> None:
         carry(lake, script, time)
     assert carry(lake, script, time).number == 3
     assert states(lake) == [(1, "failed", "disk full"), (2, "failed", "who?"), (3, "succeeded", None)]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class DyingLake(Lake):
+    """A lake that ends the process at its n-th write: before it is in for n > 0, after for n < 0."""
+
+    dies_at = 0
+
+    def overwrite(self, *args: Any, **more: Any) -> Any:
+        if self.dies_at == 1:
+            raise Killed
+        done = super().overwrite(*args, **more)
+        if self.dies_at == -1:
+            raise Killed
+        self.dies_at -= (self.dies_at > 0) - (self.dies_at < 0)
+        return done
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", [1, -1, 2, -2, 3, -3])
+def test_killed_at_any_write_of_the_ledger_one_execution_is_started(tmp_path: Path, moment: int) -> None:
+    lake, script, time = DyingLake.local(tmp_path), Script([RUNNING, DONE, DONE]), Time()
+    lake.dies_at = moment
+    with pytest.raises(Killed):
+        carry(lake, script, time)
+    lake.dies_at = 0
+    outcome = carry(lake, script, time)
+    # After the last write the execution is over, and the next one is another.
+    over = moment == -3
+    assert (outcome.number, len(set(script.tokens))) == ((2, 2) if over else (1, 1))
+    assert [row["state"] for row in lake.read(TRANSFERS).to_pylist()] == ["succeeded"] * outcome.number
+
+
+@pytest.mark.faults
+def test_a_start_that_is_refused_holds_nothing_back_for_ever(lake: Lake) -> None:
+    class Refused(Script):
+        def start(self, token: str) -> str:
+            raise Permanent("there is no such task")
+
+    time = Time()
+    with pytest.raises(Permanent, match="no such task"):
+        carry(lake, Refused([]), time)
+    assert states(lake) == [(1, "failed", "there is no such task")]
+    [hold] = held_back(lake)
+    assert hold.end is not None
 
 
 @pytest.mark.faults
