@@ -12,8 +12,10 @@ def build(settings: Settings, *, movers: bool = False) -> list["dg.UnresolvedAss
     needs on top (forecast, o9's plan, warehouse, close); `maintenance` keeps the lake small. With `movers`, `refresh`
     begins with the transfers, so that what was changed until now is in, and `transfers` is them alone."""
     groups = dg.AssetSelection.groups
-    sent = dg.AssetSelection.assets(["o9", "demand_export"])
-    back = groups("o9") - sent
+    export = dg.AssetSelection.assets(["o9", "demand_export"])
+    back = groups("o9") - export
+    # Both end with it: what was sent and what came back are compared as soon as they are there.
+    sent = export | dg.AssetSelection.assets(["o9", "reconciliation"])
     maintenance = dg.AssetSelection.assets(["lake", "maintenance"])
     close = dg.AssetSelection.assets(["lake", "cycle_close"])
     transfers = groups("landing") if movers and settings.transfers else None

@@ -28,6 +28,7 @@ from o9_assets.assets.o9 import (
     outbound_members,
     outbound_plan,
     plan_snapshots,
+    reconciliation,
 )
 from o9_assets.assets.raw import (
     data_exchange_drivers,
@@ -94,6 +95,7 @@ DATASETS: tuple[ModuleType, ...] = (
     outbound_members,
     outbound_files,
     plan_snapshots,
+    reconciliation,
     warehouse_items,
     warehouse_locations,
     warehouse_weeks,

@@ -21,7 +21,7 @@ from o9_assets.planning.settings import Settings
 from o9_assets.resources.landing_zone import LandingZone
 from o9_assets.resources.o9 import ContractBroken, O9Client
 
-__all__ = ["FORECASTS", "MEMBERS", "Fetched", "fetch_forecasts", "fetch_members", "query_text"]
+__all__ = ["FORECASTS", "MEMBERS", "Fetched", "fetch_forecasts", "fetch_members", "forecast_rows", "query_text"]
 
 FORECASTS = "o9/forecasts/{cycle}.jsonl"
 MEMBERS = "o9/members/{cycle}.jsonl"
@@ -36,7 +36,14 @@ class Fetched:
 
 
 def fetch_forecasts(settings: Settings, cycle: date, *, client: O9Client, zone: LandingZone) -> Fetched:
-    """The outbound measures of the partial weeks from `cycle` to the horizon, of the settings' version.
+    """Put `forecast_rows` into the landing zone."""
+    name = FORECASTS.format(cycle=cycle.isoformat())
+    return _drop(zone, name, forecast_rows(settings, cycle, client=client))
+
+
+def forecast_rows(settings: Settings, cycle: date, *, client: O9Client) -> Iterator[dict[str, Any]]:
+    """The outbound measures of the partial weeks from `cycle` to the horizon, of the settings' version: a row for each
+    cell and measure under o9's names, its number as text.
 
     Raises ContractBroken where o9 answers without a column or with a value that is no number.
     """
@@ -48,8 +55,7 @@ def fetch_forecasts(settings: Settings, cycle: date, *, client: O9Client, zone: 
     else:
         labels = None
         found = client.facts(o9.outbound.measure_group, first=cycle, last=last)
-    rows = _long(settings, cycle, found, labels)
-    return _drop(zone, FORECASTS.format(cycle=cycle.isoformat()), rows)
+    return _long(settings, cycle, found, labels)
 
 
 def query_text(settings: Settings) -> str:

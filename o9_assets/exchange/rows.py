@@ -18,7 +18,7 @@ from o9_assets.exchange.datasets import MEASURES
 from o9_assets.planning.settings import O9
 from o9_assets.resources.o9 import ContractBroken
 
-__all__ = ["Form", "codes_of", "csv_form", "hold", "json_form", "member_rows", "time_member"]
+__all__ = ["CODES", "Form", "codes_of", "csv_form", "hold", "json_form", "member_rows", "time_member"]
 
 CODES = {"item": "item_code", "location": "location_code", "channel": "channel_code", "time": "bucket_label"}
 EVENT = {"event": "event_id"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -28,6 +29,7 @@ __all__ = [
     "Grain",
     "Labels",
     "Outbound",
+    "Reconciliation",
     "Root",
     "SampleCompany",
     "Schedules",
@@ -252,6 +254,26 @@ class ThirdParty(Model):
     )
 
 
+class Reconciliation(Model):
+    """How source, platform and o9 are compared (o9/reconciliation)."""
+
+    severity: Literal["error", "warn"] = Field(
+        "error", description="A break stops what is downstream (the cycle is not closed), or is only told"
+    )
+    rounding_quantity: Decimal = Field(
+        Decimal("0.0001"), ge=0, description="A cell may differ by so much, which is taken for rounding"
+    )
+    tolerated_share: Decimal = Field(
+        Decimal(0), ge=0, lt=1, description="Share of a period's volume that may differ without being a break"
+    )
+    levels: tuple[Literal["item", "location", "channel"], ...] = Field(
+        ("location",), description="Levels at which totals are kept, besides that of all"
+    )
+    full_every_days: int = Field(
+        7, ge=1, description="So often every period is compared; in between those that something touched"
+    )
+
+
 class Schedules(Model):
     """Cron expressions in the company's time zone."""
 
@@ -289,6 +311,7 @@ class Root(Model):
     forecast: Forecast = Field(Forecast(), description="Grain, horizon, and how methods are compared")
     o9: O9 = Field(description="What the o9 tenant calls things")
     third_party: ThirdParty = Field(ThirdParty(), description="How data of others is read in our terms")
+    reconciliation: Reconciliation = Field(Reconciliation(), description="How source, platform and o9 are compared")
     schedules: Schedules = Field(Schedules(), description="When jobs start, in the company's time zone")
     sample_company: SampleCompany | None = Field(None, description="Only for the sample company")
 

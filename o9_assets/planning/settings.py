@@ -18,7 +18,17 @@ from o9_assets.planning.errors import Problem, SettingsError
 from o9_assets.planning.feeds import Feed
 from o9_assets.planning.model import fingerprint, suggest
 from o9_assets.planning.problems import problems_of
-from o9_assets.planning.sections import O9, CalendarSettings, Fiscal, Forecast, Grain, Labels, Root, Units
+from o9_assets.planning.sections import (
+    O9,
+    CalendarSettings,
+    Fiscal,
+    Forecast,
+    Grain,
+    Labels,
+    Reconciliation,
+    Root,
+    Units,
+)
 from o9_assets.planning.source import Key, Lines, read, read_file
 from o9_assets.planning.streams import Stream
 
@@ -29,6 +39,7 @@ __all__ = [
     "Forecast",
     "Grain",
     "Labels",
+    "Reconciliation",
     "Settings",
     "SettingsError",
     "Units",

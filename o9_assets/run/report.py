@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from o9_assets.deployment import Deployment
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from o9_assets.resources.lake import Lake
 
 __all__ = ["report"]
 
@@ -56,6 +61,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
             lines.append(f"  {state!s:<18}{cells:>10,} cells" + (f"{units:>18,.0f} units ordered" if units else ""))
         [(held, units)] = rows("SELECT count(*), sum(orders_quantity) FROM books")
         lines += ["", "o9", f"  holds {held:,} cells, {units or 0:,.0f} units ordered; read back and equal"]
+        lines += reconciled(con, lake)
         [(series, weeks, total)] = rows(
             "SELECT count(DISTINCT (item_code, location_code, channel_code)), count(DISTINCT week_start), "
             "sum(mean_quantity) FROM predictions"
@@ -80,3 +86,23 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         "  docs/landing.md     how to mend what was set aside",
     ]
     return "\n".join(lines)
+
+
+def reconciled(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
+    """Whether all stages agree, by class of difference, and the members that o9 lacks."""
+    from o9_assets.exchange.reconciliation import BREAKS, RECONCILIATION
+
+    lake.view(con, "stages", RECONCILIATION)
+    lake.view(con, "breaks", BREAKS)
+    [(stages, values)] = con.execute(
+        "SELECT count(DISTINCT stage), count(*) FROM stages WHERE level = 'all'"
+    ).fetchall()
+    classes = con.execute(
+        "SELECT class, count(*), mode(cause) FROM breaks GROUP BY 1 ORDER BY class <> 'break', 2 DESC"
+    ).fetchall()
+    lines = ["", f"Reconciliation ({stages} stages, {values:,} totals)"]
+    for kind, count, cause in classes:
+        lines.append(f"  {kind:<12}{count:>9,} rows differ" + (f", mostly: {cause}" if cause else ""))
+    if not any(kind == "break" for kind, _, _ in classes):
+        lines.append("  no break: source, platform and o9 agree")
+    return lines

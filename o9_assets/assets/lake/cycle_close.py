@@ -19,6 +19,7 @@ from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.forecast.backtest import BACKTEST
 from o9_assets.assets.forecast.predictions import PREDICTIONS
 from o9_assets.dataset import Column, Dataset
+from o9_assets.exchange.reconciliation.tables import RECONCILIATION
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import ClockResource, LakeResource
 
@@ -57,7 +58,8 @@ def build(settings: Settings) -> list[Any]:
     @dataset_asset(
         CYCLE_CLOSE,
         kinds={"iceberg"},
-        deps=[dataset.asset_key for dataset in LAST_WRITTEN],
+        # A break in the numbers that blocks keeps the cycle open (settings, reconciliation.severity).
+        deps=[dataset.asset_key for dataset in (*LAST_WRITTEN, RECONCILIATION)],
         partitions_def=cycle_partitions(settings),
     )
     def cycle_close(

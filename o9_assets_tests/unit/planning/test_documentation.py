@@ -51,7 +51,7 @@ def test_the_shortest_settings_on_the_page_work() -> None:
     check(parse(text), {"erp_orders": ERP_ORDERS})
 
 
-@pytest.mark.parametrize("section", ["grain", "calendar", "units", "demand", "o9", "schedules"])
+@pytest.mark.parametrize("section", ["grain", "calendar", "units", "demand", "o9", "reconciliation", "schedules"])
 def test_every_section_shown_on_the_page_is_taken(section: str) -> None:
     known, _ = read((ROOT / "planning.yaml").read_text(encoding="utf-8"), "planning.yaml")
     block = next(part for part in PAGE.split("```") if part.startswith(f"yaml\n{section}:"))
