@@ -90,7 +90,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
 
 def reconciled(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
     """Whether all stages agree, by class of difference, and the members that o9 lacks."""
-    from o9_assets.exchange.reconciliation import BREAKS, RECONCILIATION
+    from o9_assets.exchange.reconciliation.tables import BREAKS, RECONCILIATION
 
     lake.view(con, "stages", RECONCILIATION)
     lake.view(con, "breaks", BREAKS)

@@ -24,7 +24,7 @@ from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, O9Resource
 
 if TYPE_CHECKING:
-    from o9_assets.exchange.reconciliation import Inputs
+    from o9_assets.exchange.reconciliation.run import Inputs
 
 __all__ = ["BREAKS", "RECONCILIATION", "build"]
 
@@ -39,7 +39,7 @@ class ReconciliationConfig(dg.Config):
 
 def inputs(settings: Settings) -> "Inputs":
     """The datasets of the stages, for the feeds that the company has."""
-    from o9_assets.exchange.reconciliation import Inputs
+    from o9_assets.exchange.reconciliation.run import Inputs
 
     known = {name: dataset for name, dataset in {**FEEDS, **RETURNED}.items() if name in settings.feeds}
     return Inputs(known, ORDER_LINES, DEMAND_HISTORY)
@@ -59,7 +59,7 @@ def build(settings: Settings) -> list[Any]:
         o9: O9Resource,
         clock: ClockResource,
     ) -> dg.MaterializeResult:
-        from o9_assets.exchange.reconciliation import reconcile
+        from o9_assets.exchange.reconciliation.run import reconcile
 
         room, opened = lake.open(), engine.open()
         with o9.open(settings) as client:

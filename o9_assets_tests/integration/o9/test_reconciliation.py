@@ -15,8 +15,8 @@ from o9_assets.assets.o9 import reconciliation
 from o9_assets.assets.raw.erp_orders import ERP_ORDERS
 from o9_assets.exchange.fetching import fetch_forecasts
 from o9_assets.exchange.outbound import ask_for_plan
-from o9_assets.exchange.reconciliation import BREAKS, RECONCILIATION, reconcile
-from o9_assets.exchange.reconciliation.run import Reconciled
+from o9_assets.exchange.reconciliation.run import Reconciled, reconcile
+from o9_assets.exchange.reconciliation.tables import BREAKS, RECONCILIATION
 from o9_assets.planning.settings import parse
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, O9Resource
 from o9_assets.resources.lake import equal, everything
