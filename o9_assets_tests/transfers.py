@@ -9,16 +9,20 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from o9_assets.planning.transfers import DataSyncTransfer
 from o9_assets.resources import aws
+from o9_assets.resources.landing_zone import S3Zone
 from o9_assets.resources.transfers.dms import DmsMover
 from o9_assets.resources.transfers.landed import ZoneBucket
 from o9_assets.resources.transfers.mover import Mover, Progress, follow
+from o9_assets.resources.transfers.opening import open_mover
 from o9_assets.sandbox.aws import Twin
 from o9_assets_tests.aws import unique
 
-__all__ = ["Dms", "followed", "until"]
+__all__ = ["Dms", "Share", "followed", "until"]
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 20) -> Any:
@@ -126,3 +130,55 @@ class Dms:
 
     def records(self, name: str, delimiter: str = ",") -> list[list[str]]:
         return list(csv.reader(io.StringIO(self.body(name).decode(), newline=""), delimiter=delimiter))
+
+
+class Share:
+    """A folder, and a task that copies it below `zone/wms/` of a bucket."""
+
+    def __init__(self, twin: Twin, home: Path, *, report: bool = False, mode: str = "BASIC", **options: Any) -> None:
+        self.client, self.s3 = twin.client("datasync"), twin.client("s3")
+        self.bucket, self.folder = unique("landing"), home / "share"
+        self.folder.mkdir()
+        self.s3.create_bucket(Bucket=self.bucket)
+        role = f"arn:aws:iam::{twin.account}:role/datasync"
+        source = self.client.create_location_nfs(
+            ServerHostname="localhost",
+            Subdirectory=str(self.folder),
+            OnPremConfig={"AgentArns": [f"arn:aws:datasync:us-east-1:{twin.account}:agent/agent-{'0' * 17}"]},
+        )
+        target = self.client.create_location_s3(
+            S3BucketArn=f"arn:aws:s3:::{self.bucket}", Subdirectory="/zone/wms/", S3Config={"BucketAccessRoleArn": role}
+        )
+        place = {"S3BucketArn": f"arn:aws:s3:::{self.bucket}", "Subdirectory": "reports", "BucketAccessRoleArn": role}
+        config = {
+            "Destination": {"S3": place},
+            "OutputType": "STANDARD",
+            "ReportLevel": "SUCCESSES_AND_ERRORS",
+        }
+        self.arn = self.client.create_task(
+            SourceLocationArn=source["LocationArn"],
+            DestinationLocationArn=target["LocationArn"],
+            Options=options,
+            TaskMode=mode,
+            **({"TaskReportConfig": config} if report else {}),
+        )["TaskArn"]
+        self.zone = S3Zone(self.bucket, "zone", aws.s3())
+
+    def put(self, name: str, content: bytes) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def mover(self) -> Mover:
+        transfer = DataSyncTransfer(
+            kind="datasync", task=self.arn, lands="wms/", feeds=("erp_orders",), source="wms", patience_minutes=1
+        )
+        return open_mover(transfer, f"s3://{self.bucket}/zone")
+
+    def run(self, token: str = "x") -> tuple[str, Progress]:  # noqa: S107
+        mover = self.mover()
+        execution = mover.start(token)
+        return execution, followed(mover, execution)
+
+    def executions(self) -> int:
+        return len(self.client.list_task_executions(TaskArn=self.arn)["TaskExecutions"])
