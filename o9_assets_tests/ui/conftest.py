@@ -118,8 +118,9 @@ def webserver(company_home: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
+    """Chromium for one file of tests: while playwright runs, no other test could start an event loop of its own."""
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=30_000)
@@ -129,13 +130,13 @@ def browser() -> Iterator["Browser"]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def asked_for() -> set[str]:
     """Hosts that pages asked for anything."""
     return set()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page(browser: "Browser", webserver: str, asked_for: set[str]) -> "Page":
     """One page for all tests, so that the UI is loaded once; tall, so that whatever a page holds is drawn."""
     opened = browser.new_page(base_url=webserver, viewport={"width": 1600, "height": 2400})
