@@ -92,7 +92,7 @@ def cluster() -> Iterator[int]:
     )
     options = (
         f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{folder}' -c wal_level=logical "
-        "-c fsync=off -c synchronous_commit=off -c max_replication_slots=40 -c max_wal_senders=40"
+        "-c fsync=off -c max_replication_slots=40 -c max_wal_senders=40"
     )
     try:
         call(str(place / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")

@@ -29,7 +29,7 @@ class Source:
     """SQL of the relation in the object's order, what its columns are called in it, their Parquet types ('' for text),
     the record number before its first row, and whether several threads can read it.
 
-    The relation has one VARCHAR for each source column, and `not_json` for JSON lines.
+    The relation has one VARCHAR for each source column; for JSON lines also `not_json` and `nested`.
     """
 
     sql: str
@@ -124,14 +124,22 @@ def _jsonl(path: Path, feed: Feed) -> Source:
 
 def json_source(records: str, feed: Feed, *, numbered: bool = False) -> Source:
     """The relation over one of JSON texts (`record`, and `source_line` where it is numbered), with `not_json` where a
-    text is no JSON object."""
+    text is no JSON object, and `nested`: the columns whose field is an object or a list, not a text that looks so."""
     columns = feed.source_columns
     extracted = ", ".join(f"json_extract_string(record, {quoted(_json_path(c))}) AS {source_alias(c)}" for c in columns)
     # A function meets broken JSON even in a branch that is not taken, so it gets an empty object instead.
     line = "source_line, " if numbered else ""
     sound = f"SELECT {line}coalesce(json_valid(record), false) AS valid, "
     sound += f"CASE WHEN json_valid(record) THEN record ELSE '{{}}' END AS record FROM ({records})"
-    sql = f"SELECT {line}{extracted}, NOT valid OR json_type(record) <> 'OBJECT' AS not_json FROM ({sound})"
+    # Few records hold what begins with a bracket; the others need no second look.
+    suspect = " OR ".join(f"left({source_alias(c)}, 1) IN ('{{', '[')" for c in columns)
+    looked = ", ".join(
+        f"CASE WHEN json_type(record, {quoted(_json_path(c))}) IN ('OBJECT', 'ARRAY') THEN {quoted(c)} END"
+        for c in columns
+    )
+    nested = f"CASE WHEN {suspect} THEN list_filter([{looked}], lambda c: c IS NOT NULL) END AS nested"
+    sql = f"SELECT * EXCLUDE (record, valid), {nested} FROM (SELECT {line}{extracted}, record, valid, "
+    sql += f"NOT valid OR json_type(record) <> 'OBJECT' AS not_json FROM ({sound}))"
     return Source(sql, {c: source_alias(c) for c in columns})
 
 

@@ -88,7 +88,8 @@ class Staging:
             f"CREATE TEMP TABLE staged (object_no INTEGER, source_line BIGINT, {own}, fault VARCHAR[], "
             "at_risk DECIMAL(18,4), original VARCHAR)"
         )
-        self._run(f"CREATE TEMP TABLE texts (object_no INTEGER, source_line BIGINT, not_json BOOLEAN, {texts})")
+        json = ", not_json BOOLEAN, nested VARCHAR[]" if feed.format.type == "jsonl" else ""
+        self._run(f"CREATE TEMP TABLE texts (object_no INTEGER, source_line BIGINT{json}, {texts})")
 
     def _run(self, sql: str) -> list[Any]:
         return self._con.execute(sql).fetchall()
@@ -140,8 +141,8 @@ class Staging:
         if small:
             self._gathered = (source.natives, plain.has_nul)
             listed = ", ".join(source.available.get(c, "NULL") for c in self.feed.source_columns)
-            not_json = "not_json" if self.feed.format.type == "jsonl" else "false"
-            self._run(f"INSERT INTO texts SELECT object_no, source_line, {not_json}, {listed} FROM ({rows})")
+            json = ", not_json, nested" if self.feed.format.type == "jsonl" else ""
+            self._run(f"INSERT INTO texts SELECT object_no, source_line{json}, {listed} FROM ({rows})")
         else:
             self._run(f"INSERT INTO staged {self._judged(source, plain.has_nul, rows)}")
         self._run("DROP TABLE object")

@@ -186,10 +186,10 @@ def fault_expression(dataset: Dataset, feed: Feed, *, nul_columns: tuple[str, ..
                 f"WHEN {text} NOT IN ('I', 'U', 'D') THEN ['unknown_value', 'op', 'found ' || left({text}, 100)]"
             )
         if column.type == "string":
-            if feed.format.type == "jsonl":
+            if feed.format.type == "jsonl" and mapping.source is not None:
                 # A field that holds an object or a list comes as its JSON text.
                 faults.append(
-                    f"WHEN left({text}, 1) IN ('{{', '[') AND json_valid({text}) "
+                    f"WHEN list_contains(nested, {quoted(mapping.source)}) "
                     f"THEN ['not_a_text', {quoted(column.name)}, 'found ' || left({text}, 100)]"
                 )
             continue

@@ -76,7 +76,8 @@ def test_a_listing_is_all_names_in_order_whatever_the_page(
             continue
         cut = key.find(delimiter, len(prefix)) if delimiter else -1
         name = key if cut < 0 else key[: cut + 1]
-        if name not in expected:
+        # A listing that begins after a common prefix, as the page after one does, goes on behind all of its keys.
+        if name not in expected and name != after:
             expected.append(name)
     query = {"Bucket": bucket, "Prefix": prefix, "PaginationConfig": {"PageSize": size}}
     query |= {"Delimiter": delimiter} if delimiter else {}
