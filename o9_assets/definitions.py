@@ -10,7 +10,7 @@ from o9_assets.assets import catalog
 from o9_assets.automation import automation_sensor
 from o9_assets.deployment import Deployment, from_environment
 from o9_assets.freshness import fresh
-from o9_assets.sensors import landing, run_failure, streams
+from o9_assets.sensors import data_exchange, landing, run_failure, streams
 
 __all__ = ["build_defs", "defs"]
 
@@ -26,6 +26,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         sensors=[
             landing.build(deployment.settings, running=deployment.sensors_running),
             *streams.build(deployment.settings, running=deployment.sensors_running),
+            *data_exchange.build(deployment.settings, running=deployment.sensors_running, movers=deployment.movers),
             automation_sensor(running=deployment.sensors_running),
             run_failure.build(running=deployment.sensors_running),
         ],

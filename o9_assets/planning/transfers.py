@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from o9_assets.planning.model import Model
 
-__all__ = ["DataSyncTransfer", "DmsTransfer", "Transfer"]
+__all__ = ["AppFlowTransfer", "DataExchangeTransfer", "DataSyncTransfer", "DmsTransfer", "Transfer"]
 
 
 class _Transfer(Model):
@@ -52,4 +52,24 @@ class DataSyncTransfer(_Transfer):
     task: str = Field(pattern=r"^arn:", description="ARN of the task")
 
 
-Transfer = Annotated[DmsTransfer | DataSyncTransfer, Field(discriminator="kind")]
+class AppFlowTransfer(_Transfer):
+    """A flow of Amazon AppFlow that pulls from a SaaS application."""
+
+    kind: Literal["appflow"] = Field(description="appflow: a flow of Amazon AppFlow that is started on demand")
+    flow: str = Field(min_length=1, description="Name of the flow")
+
+
+class DataExchangeTransfer(_Transfer):
+    """A data set of AWS Data Exchange whose revisions are exported to S3."""
+
+    kind: Literal["data_exchange"] = Field(description="data_exchange: a data set of AWS Data Exchange")
+    data_set: str = Field(min_length=1, description="Id of the entitled data set")
+    queue: str | None = Field(
+        None, pattern=r"^https?://", description="URL of the SQS queue that EventBridge tells of new revisions"
+    )
+    poll_minutes: float = Field(30, ge=1, description="How often new revisions are looked for without an event")
+
+
+Transfer = Annotated[
+    DmsTransfer | DataSyncTransfer | AppFlowTransfer | DataExchangeTransfer, Field(discriminator="kind")
+]

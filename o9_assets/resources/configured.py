@@ -18,7 +18,7 @@ from o9_assets.failures import Permanent
 if TYPE_CHECKING:
     from o9_assets.planning.settings import Settings
     from o9_assets.planning.streams import Stream
-    from o9_assets.planning.transfers import Transfer
+    from o9_assets.planning.transfers import DataExchangeTransfer, Transfer
     from o9_assets.resources.aws import Buckets
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from o9_assets.resources.landing_zone import LandingZone
     from o9_assets.resources.o9 import O9Client
     from o9_assets.resources.streams import Reader
+    from o9_assets.resources.transfers.data_exchange import DataExchange
     from o9_assets.resources.transfers.mover import Mover
+    from o9_assets.resources.transfers.revision_events import RevisionEvents
     from o9_assets.resources.warehouse import Warehouse
 
 __all__ = [
@@ -145,6 +147,19 @@ class MoversResource(InBuckets):
         from o9_assets.resources.transfers.opening import open_mover
 
         return open_mover(transfer, self.location, self.buckets)
+
+    def open_exchange(self, transfer: "DataExchangeTransfer") -> "DataExchange":
+        """The data set of Data Exchange that a transfer names."""
+        from o9_assets.resources.transfers.opening import open_exchange
+
+        return open_exchange(transfer, self.location, self.buckets)
+
+    def open_events(self, queue: str) -> "RevisionEvents":
+        """The queue that EventBridge tells of new revisions."""
+        from o9_assets.resources import aws
+        from o9_assets.resources.transfers.revision_events import RevisionEvents
+
+        return RevisionEvents(aws.client("sqs"), queue)
 
 
 class O9Resource(dg.ConfigurableResource[None]):

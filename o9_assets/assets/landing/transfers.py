@@ -5,15 +5,19 @@ there. `docs/transfers.md` tells what each kind needs.
 """
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from o9_assets.failures import for_dagster
 from o9_assets.planning.binding import transfer_problems
 from o9_assets.planning.settings import Settings
-from o9_assets.planning.transfers import Transfer
+from o9_assets.planning.transfers import DataExchangeTransfer, Transfer
 from o9_assets.resources.configured import ClockResource, LakeResource, MoversResource, ZoneResource
+
+if TYPE_CHECKING:
+    from o9_assets.landing.transferred import Account
 
 __all__ = ["build"]
 
@@ -33,7 +37,7 @@ def build(settings: Settings, *, movers: bool) -> list[Any]:
     things: list[Any] = []
     for name, transfer in settings.transfers.items():
         sources.setdefault(transfer.source, []).append(name)
-        things.append(_asset(name, transfer) if movers else _shown(name, transfer))
+        things.append(_asset(settings, name, transfer) if movers else _shown(name, transfer))
     for source, names in sources.items():
         things.append(
             dg.AssetSpec(
@@ -67,7 +71,7 @@ def _shown(name: str, transfer: Transfer) -> dg.AssetSpec:
     return dg.AssetSpec(["landing", name], **_attributes(name, transfer))
 
 
-def _asset(name: str, transfer: Transfer) -> dg.AssetsDefinition:
+def _asset(settings: Settings, name: str, transfer: Transfer) -> dg.AssetsDefinition:
     key = dg.AssetKey(["landing", name])
 
     def transferred(
@@ -78,7 +82,9 @@ def _asset(name: str, transfer: Transfer) -> dg.AssetsDefinition:
         clock: ClockResource,
     ) -> dg.MaterializeResult:
         with for_dagster(context.retry_number):
-            return _carry_out(context, name, transfer, movers, zone, lake, clock)
+            if isinstance(transfer, DataExchangeTransfer):
+                return _bring_revisions_in(context, settings, name, transfer, movers, zone, lake, clock)
+            return _carry_out(context, settings, name, transfer, movers, zone, lake, clock)
 
     made: dg.AssetsDefinition = dg.asset(
         key=key,
@@ -98,6 +104,7 @@ def _asset(name: str, transfer: Transfer) -> dg.AssetsDefinition:
 
 def _carry_out(
     context: dg.AssetExecutionContext,
+    settings: Settings,
     name: str,
     transfer: Transfer,
     movers: MoversResource,
@@ -105,47 +112,93 @@ def _carry_out(
     lake: LakeResource,
     clock: ClockResource,
 ) -> dg.MaterializeResult:
+    from o9_assets.landing.leftovers import set_leftovers_aside
     from o9_assets.landing.transferred import account_of_transfer
     from o9_assets.landing.transfers import carry_out
 
-    mover = movers.open(transfer)
+    mover, room, opened = movers.open(transfer), lake.open(), zone.open()
+    feeds = {feed: settings.feeds[feed] for feed in transfer.feeds}
+    set_leftovers_aside(name, mover, transfer.lands, feeds, zone=opened, lake=room, now=clock.now())
     outcome = carry_out(
         name,
         mover,
         transfer.lands,
-        lake=lake.open(),
+        lake=room,
         now=clock.now,
         sleep=time.sleep,
         clock=time.monotonic,
         patience_seconds=transfer.patience_minutes * 60,
         progress=context.log.info,
     )
-    account = account_of_transfer(outcome.progress, outcome.names, mover.layout(), zone=zone.open())
-    for line in account.breaks:
-        context.log.error(line)
-    listed = "\n".join(f"- `{one}`" for one in outcome.names[:50])
+    account = account_of_transfer(outcome.progress, outcome.names, mover.layout(), zone=opened)
     metadata: dict[str, Any] = {
         "service status": outcome.progress.status,
         "execution": outcome.execution,
         "followed from an earlier run": outcome.resumed,
-        "objects": account.objects,
-        "bytes": account.size_bytes,
         "seconds": (outcome.ended_at - outcome.started_at).total_seconds(),
         "counters": dg.MetadataValue.json(dict(outcome.progress.counters)),
     }
-    if account.rows is not None:
-        metadata["dagster/row_count"] = account.rows
-    if listed:
-        metadata["landed"] = dg.MetadataValue.md(listed)
+    return _told(context, metadata, outcome.names, [account])
+
+
+def _bring_revisions_in(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    name: str,
+    transfer: DataExchangeTransfer,
+    movers: MoversResource,
+    zone: ZoneResource,
+    lake: LakeResource,
+    clock: ClockResource,
+) -> dg.MaterializeResult:
+    from o9_assets.landing.revisions import bring_in
+    from o9_assets.landing.transferred import account_of_transfer
+
+    opened = zone.open()
+    done = bring_in(
+        name,
+        movers.open_exchange(transfer),
+        {feed: settings.feeds[feed] for feed in transfer.feeds},
+        lake=lake.open(),
+        zone=opened,
+        now=clock.now,
+        sleep=time.sleep,
+        clock=time.monotonic,
+        patience_seconds=transfer.patience_minutes * 60,
+        progress=context.log.info,
+    )
+    accounts = [account_of_transfer(o.progress, o.names, None, zone=opened) for o in done.outcomes.values()]
+    metadata: dict[str, Any] = {
+        "revisions": done.revisions,
+        "revisions exported": len(done.outcomes),
+        "revisions revoked": done.revoked,
+        "objects withdrawn": sum(done.withdrawn.values()),
+    }
+    return _told(context, metadata, [n for o in done.outcomes.values() for n in o.names], accounts)
+
+
+def _told(
+    context: dg.AssetExecutionContext, metadata: dict[str, Any], names: Sequence[str], accounts: "Sequence[Account]"
+) -> dg.MaterializeResult:
+    """What landed, and whether it is what the service told."""
+    breaks = [line for account in accounts for line in account.breaks]
+    for line in breaks:
+        context.log.error(line)
+    objects, size = sum(a.objects for a in accounts), sum(a.size_bytes for a in accounts)
+    counted = [a.rows for a in accounts if a.rows is not None]
+    metadata |= {"objects": objects, "bytes": size}
+    if counted:
+        metadata["dagster/row_count"] = sum(counted)
+    if names:
+        metadata["landed"] = dg.MetadataValue.md("\n".join(f"- `{one}`" for one in names[:50]))
     return dg.MaterializeResult(
         metadata=metadata,
         check_results=[
             dg.AssetCheckResult(
                 check_name=CHECK,
-                passed=not account.breaks,
-                description="; ".join(account.breaks)
-                or f"{account.objects:,} objects, {account.size_bytes:,} bytes"
-                + ("" if account.rows is None else f", {account.rows:,} records"),
+                passed=not breaks,
+                description="; ".join(breaks)
+                or f"{objects:,} objects, {size:,} bytes" + (f", {sum(counted):,} records" if counted else ""),
             )
         ],
     )
