@@ -30,8 +30,6 @@ STATES = {
 }
 LISTED_WITHIN_SECONDS = 60.0
 """An execution that was just started may be missing from the records for so long."""
-# A flow with one of these may write fewer records than it reads.
-DROPPING = {"Filter", "Validate"}
 TYPES: Mapping[str, Layout] = {
     "CSV": Layout("csv", header=True),
     "JSON": Layout("jsonl"),
@@ -101,7 +99,7 @@ class AppFlowMover:
         if state is State.SUCCEEDED and failures:
             said = f"{failures:,} records could not be written"
             return Progress(State.FAILED, status, counters, f"{said}: {reason}" if reason else said)
-        if state is State.SUCCEEDED and not any(t["taskType"] in DROPPING for t in self._flow()["tasks"]):
+        if state is State.SUCCEEDED and not any(_drops(task) for task in self._flow()["tasks"]):
             counters["rows"] = counters.get("recordsProcessed", 0)
         return Progress(state, status, counters, reason)
 
@@ -174,6 +172,13 @@ class AppFlowMover:
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):
                     yield entry["Key"].removeprefix(self._zone.prefix)
+
+
+def _drops(task: Mapping[str, Any]) -> bool:
+    """Whether a task may leave records out; a filter that only chooses fields does not."""
+    if task["taskType"] == "Filter":
+        return any(operator != "PROJECTION" for operator in task.get("connectorOperator", {}).values())
+    return bool(task["taskType"] == "Validate")
 
 
 def _said(error: Any) -> str:

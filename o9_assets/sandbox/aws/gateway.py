@@ -213,7 +213,8 @@ class Gateway:
         return codec.error(service, wrong, protocol, resource=request.path, head=request.method == "HEAD")
 
     def _sandbox(self, path: str, environ: Environ) -> codec.Answer:
-        """The twin's own pages: /_sandbox/faults (GET, POST a list), /_sandbox/calls (GET), /_sandbox/ready (GET)."""
+        """The twin's own pages: /_sandbox/faults (GET, POST a list), /_sandbox/calls (GET), /_sandbox/ready (GET), and
+        /_sandbox/<service> (POST) where a fake takes commands."""
         request = _request(environ)
         try:
             match (request.method, path.removeprefix("/_sandbox/")):
@@ -228,6 +229,8 @@ class Gateway:
                     return _json([c for c in calls if all(str(c.get(k)) == v for k, v in wanted.items())])
                 case ("GET", "ready"):
                     return _json({"ready": True})
+                case ("POST", service) if command := getattr(self._fakes.get(service), "command", None):
+                    return _json(command(json.loads(request.body)))
         except (Permanent, ValueError, TypeError) as wrong:
             return _plain(400, str(wrong))
         return _plain(404, "The sandbox has faults, calls and ready.")

@@ -10,6 +10,8 @@ __all__ = ["DEFAULT", "default"]
 
 DEFAULT: dict[str, str] = {
     "datasync": "o9_assets.sandbox.aws.services.datasync:DataSync",
+    "appflow": "o9_assets.sandbox.aws.services.appflow:AppFlow",
+    "dataexchange": "o9_assets.sandbox.aws.services.dataexchange:DataExchange",
     "dms": "o9_assets.sandbox.aws.services.dms:Dms",
     "glue": "o9_assets.sandbox.aws.services.glue:Glue",
     "s3": "o9_assets.sandbox.aws.services.s3:S3",
