@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from o9_assets.failures import Permanent
+from o9_assets.planning.dms import dms_file
 from o9_assets.resources.transfers.landed import ZoneBucket
 from o9_assets.resources.transfers.mover import (
     Layout,
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["DmsMover"]
 
 TOKEN, AT, BEFORE = "o9-transfer", "o9-at", "o9-before"
-WHOLE = {
+MAY_BE_WHOLE = {
     *("FULL_LOAD_ONLY_FINISHED", "STOPPED_AFTER_FULL_LOAD", "STOPPED_AFTER_CACHED_EVENTS"),
-    *("STOPPED_AT_SERVER_TIME", "STOPPED_AT_COMMIT_TIME"),
+    *("STOPPED_AT_SERVER_TIME", "STOPPED_AT_COMMIT_TIME", "NORMAL", ""),
 }
 GOES_ON = {"RECONFIGURATION_RESTART", "RECYCLE_TASK"}
 
@@ -109,6 +110,8 @@ class DmsMover:
             )
 
     def _start(self, task: Mapping[str, Any]) -> None:
+        from botocore.exceptions import ClientError
+
         kind: Literal["start-replication", "resume-processing", "reload-target"] = "resume-processing"
         if not _started(task):
             kind = "start-replication"
@@ -122,9 +125,9 @@ class DmsMover:
         arn = task["ReplicationTaskArn"]
         try:
             self._client.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType=kind, **until)
-        except self._client.exceptions.InvalidResourceStateFault as error:
-            if self._task()["Status"] in ("starting", "running"):
-                return  # another process with the same token was quicker
+        except ClientError as error:
+            if _started(self._task()) != _started(task):
+                return  # another process with the same token was quicker, or the answer to the first try was lost
             raise Permanent(
                 f"DMS does not start the task {self.name}: {_said(error)}", remedy="Mend the task or its endpoints."
             ) from error
@@ -143,7 +146,7 @@ class DmsMover:
         tables = self._statistics(task)
         counters = self._counters(task, tags, tables)
         status, wrong = task["Status"], _errors(tables)
-        if status in ("stopped", "failed") and self._mode != "continuous" and _started(task) == _since(tags):
+        if status in ("stopped", "failed") and _started(task) == _since(tags):
             return Progress(State.RUNNING, "starting", counters)  # what DMS tells is still of the time before
         reason = "; ".join(text for text in (task.get("LastFailureMessage", ""), wrong) if text)
         if status == "failed":
@@ -165,12 +168,12 @@ class DmsMover:
         status = f"stopped ({why})" if why else "stopped"
         if why in GOES_ON:
             return Progress(State.RUNNING, status, counters)
-        if _errors(tables) or why not in {*WHOLE, "NORMAL", ""}:
+        if _errors(tables) or why not in MAY_BE_WHOLE:
             return Progress(State.FAILED, status, counters, reason)
-        if why in WHOLE and _loaded(tables):
-            return Progress(State.SUCCEEDED, status, counters)
+        if self._mode == "continuous":
+            return Progress(State.CANCELLED, status, counters, reason or "it should run on, and stands still")
         # NORMAL is what a person's stop looks like, too: whole only where every table is.
-        if why == "NORMAL" and _loaded(tables):
+        if why and (_loaded(tables) or task["MigrationType"] == "cdc"):
             return Progress(State.SUCCEEDED, status, counters)
         return Progress(State.CANCELLED, status, counters, reason or "it was stopped before every table was loaded")
 
@@ -216,7 +219,18 @@ class DmsMover:
             key = f"{base}/{folder}" if base else folder
             below = self._zone.name(settings["BucketName"], key, writer=f"The DMS task {self.name}")
             names.update(self._zone.written(below, begin, end))
-        return tuple(sorted(names))
+        return tuple(sorted(name for name in names if self._is_of(task, name, begin)))
+
+    def _is_of(self, task: Mapping[str, Any], name: str, begin: datetime) -> bool:
+        """Whether a start wrote the file, more exactly than S3's whole seconds tell: names of changes have the
+        millisecond, and only a fresh start loads tables."""
+        known = dms_file(name)
+        if known is None:
+            return False
+        if known.written_at is None:
+            return self._mode == "continuous" or _fresh(task)
+        begin = begin.astimezone(UTC).replace(tzinfo=None)
+        return known.written_at >= begin.replace(microsecond=begin.microsecond // 1000 * 1000)
 
     def layout(self) -> Layout | None:
         """As the target endpoint says. None for a continuous task: it counts changes before it writes them."""
@@ -309,4 +323,4 @@ def _loaded(tables: list[Any]) -> bool:
 
 
 def _said(error: Any) -> str:
-    return str(error.response["Error"]["Message"])
+    return f"{error.response['Error']['Code']}, {error.response['Error']['Message']}"
