@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# A process for each core; the tests of a file stay together, for they share what they set up.
+PARALLEL := -n auto --dist loadfile
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,10 +32,10 @@ sandbox: .venv/.ready ## AWS and o9 on this machine, for the aws deployment; pri
 
 test: .venv/.ready ## all tests but those marked slow
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-slow: .venv/.ready ## the slow tests too
-	@$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) $(ARGS)
 
 bench: .venv/.ready ## every benchmark; figures go to benchmarks/results.json and docs/performance.md
 	@$(BIN)/python -m benchmarks $(ARGS)

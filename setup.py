@@ -31,6 +31,7 @@ DEV = [
     "setuptools>=77",  # builds the editable install without fetching anything unpinned
     "pytest>=9,<10",
     "pytest-timeout",
+    "pytest-xdist",  # two processes halve the time of make test
     "hypothesis>=6.150",
     "ruff",
     "mypy",

@@ -139,6 +139,7 @@ def test_a_reported_record_is_where_a_stream_goes_on(stream: tuple[str, str], tm
     put(name, "a", "b", "c", "d")
     how = {"FunctionResponseTypes": ["ReportBatchItemFailures"], "MaximumRetryAttempts": 1}
     function.reads(arn, StartingPosition="TRIM_HORIZON", **how)
+    eventually(function.calls)
     put(name, "e")
     eventually(lambda: "e" in function.taken())
     assert function.calls()[:2] == [["a", "b", "c", "d"], ["c", "d"]]
