@@ -3,7 +3,8 @@
 Each module of this folder with a function `run(scale: float) -> list[dict]` is a benchmark; a figure is
 `{name, value, unit, limit, ok}`, limit and ok being null where a figure is only told; in results.json each also says
 on which machine and with which versions. Ratios are taken within one
-run on one machine, so that they hold on another one. Figures go to benchmarks/results.json and docs/performance.md.
+run on one machine, so that they hold on another one. Figures go to benchmarks/results.json and docs/performance.md;
+a run of some benchmarks replaces theirs and keeps the others'.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.json"
 DOC = HERE.parent / "docs" / "performance.md"
 LIBRARIES = ("dagster", "duckdb", "pyarrow", "pyiceberg", "pandas", "statsforecast", "mlforecast", "lightgbm")
 
@@ -96,10 +98,13 @@ def main() -> int:
     for figure in figures:
         sign = "✗" if figure["ok"] is False else " "
         print(f"{sign} {figure['benchmark']:<10} {figure['name']:<60} {figure['value']:>14,} {figure['unit']}")
-    if given.only or given.scale != 1.0:
-        print("Not written down: only a full run at scale 1 is.")
+    if given.scale != 1.0:
+        print("Not written down: only a run at scale 1 is.")
     else:
-        (HERE / "results.json").write_text(json.dumps([{**figure, **where} for figure in figures], indent=1) + "\n")
+        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+        figures = [f for f in kept if f["benchmark"] not in names] + [{**figure, **where} for figure in figures]
+        figures.sort(key=lambda figure: str(figure["benchmark"]))
+        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
         DOC.write_text(page(figures, where))
     return int(any(figure["ok"] is False for figure in figures))
 

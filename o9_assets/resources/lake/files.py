@@ -1,6 +1,6 @@
 """Parquet files of the lake: DuckDB writes them in parallel, and their footers say what Iceberg wants to know.
 
-Measured on 2 cores, 10 M rows of 10 columns: docs/lake.md. Every field carries its Iceberg field id, so any engine
+Why not pyiceberg's own writer: see benchmarks/lake.py. Every field carries its Iceberg field id, so any engine
 that reads Iceberg reads them.
 """
 
