@@ -204,7 +204,8 @@ def _land(home: Path, lines: int, versions: list[tuple[int, int, int]], seq: int
                 SELECT 'erp_orders' AS feed, object_id, object_name, '1' AS object_version, {seq} AS ingest_seq,
                     min(known_at) AS known_at, min(known_at) AS ingested_at, min(delivered) AS covers_date,
                     'ingested' AS status, NULL AS reason, true AS replaces, 0 AS size_bytes, '' AS content_hash,
-                    count(*) AS landed_rows, count(*) AS accepted_rows, 0 AS quarantined_rows, '' AS settings_hash
+                    count(*) AS landed_rows, count(*) AS accepted_rows, 0 AS quarantined_rows, '' AS settings_hash,
+                    NULL AS read_until, NULL AS other_rows
                 FROM raw GROUP BY object_id, object_name
                 """
             ),

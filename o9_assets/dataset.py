@@ -31,12 +31,14 @@ _DUCKDB = {
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. `type` is one of string, date, timestamp (UTC, microseconds, no zone), int32, int64,
-    double, boolean or decimal(p,s). A required column is never null."""
+    double, boolean or decimal(p,s). A required column is never null. A day `on_calendar` makes partial weeks, so
+    that one which nobody can mean is a fault."""
 
     name: str
     type: str
     description: str
     required: bool = False
+    on_calendar: bool = False
 
     @property
     def duckdb_type(self) -> str:

@@ -98,6 +98,12 @@ class CalendarSettings(Model):
     partial_weeks: Literal["none", "month", "fiscal_month"] = Field(
         "month", description="Where a week is cut: nowhere, at a month's end, or at a fiscal month's end"
     )
+    first_day: date = Field(
+        date(1990, 1, 1), description="No order and no shipment is older; an earlier day is taken for a fault"
+    )
+    last_day: date = Field(
+        date(2050, 12, 31), description="No order and no shipment is for later; a later day is taken for a fault"
+    )
     fiscal: Fiscal = Field(Fiscal(), description="The fiscal year")
     labels: Labels = Field(Labels(), description="What weeks, partial weeks and months are called")
 
@@ -105,6 +111,12 @@ class CalendarSettings(Model):
     def _labels_work(self) -> CalendarSettings:
         if problems := label_problems(self):
             raise Wrong(*((("labels", kind), message) for kind, message in problems))
+        return self
+
+    @model_validator(mode="after")
+    def _days_in_order(self) -> CalendarSettings:
+        if self.last_day < self.first_day:
+            raise Wrong((("last_day",), f"{self.last_day} is before the first day, {self.first_day}"))
         return self
 
 

@@ -15,7 +15,7 @@ from pydantic import PrivateAttr, ValidationError
 from o9_assets.dataset import Dataset
 from o9_assets.planning.binding import Found, contradictions, feed_problems
 from o9_assets.planning.errors import Problem, SettingsError
-from o9_assets.planning.feeds import Feed
+from o9_assets.planning.feeds import Feed, Rule
 from o9_assets.planning.model import fingerprint, suggest
 from o9_assets.planning.problems import problems_of
 from o9_assets.planning.sections import (
@@ -102,7 +102,8 @@ def parse(text: str, file: str = "settings") -> Settings:
 
 
 def bind(settings: Settings, dataset: Dataset) -> Feed:
-    """The feed that `dataset` takes, its mapping checked against the dataset's columns.
+    """The feed that `dataset` takes, its mapping checked against the dataset's columns, with a rule for each day that
+    has to lie on the calendar.
 
     Raises SettingsError with everything about the feed that does not fit the dataset.
     """
@@ -110,7 +111,10 @@ def bind(settings: Settings, dataset: Dataset) -> Feed:
     feed = settings.feeds[name]
     if problems := settings._problems(feed_problems(feed, dataset), "feeds", name):
         raise SettingsError(settings._file, problems)
-    return feed
+    span = f"date '{settings.calendar.first_day}' and date '{settings.calendar.last_day}'"
+    days = [c.name for c in dataset.columns if c.on_calendar and c.name in feed.columns]
+    rules = [Rule(name="date_out_of_calendar", must=f"{day} between {span}") for day in days]
+    return feed.model_copy(update={"rules": (*feed.rules, *rules)})
 
 
 def bind_stream(settings: Settings, name: Literal["demand_events"], payload: Dataset) -> Stream:

@@ -18,7 +18,7 @@ ERP_SHIPMENTS = Dataset(
         Column("item_code", "string", "Item shipped", True),
         Column("location_code", "string", "Ship-to location", True),
         Column("channel_code", "string", "Sales channel; null where the company has none"),
-        Column("ship_date", "date", "Day it left, in the company's time zone", True),
+        Column("ship_date", "date", "Day it left, in the company's time zone", True, on_calendar=True),
         Column("quantity", "decimal(18,4)", "Shipped quantity in `uom_code`", True),
         Column("uom_code", "string", "Unit of measure"),
         *LINEAGE,

@@ -1,10 +1,74 @@
-import time
+"""Input that nobody can mean does no harm: it stands in quarantine, or in a line that says why it does not count."""
+
+from datetime import date
+from decimal import Decimal
 from typing import Any
+
 import pytest
 
-@pytest.mark.parametrize("day", ["1900-01-01", "2200-06-01", "9999-12-31", "0001-01-01"])
-def test_x(company: Any, day: str) -> None:
-    company.order("2025-02-24", "O1 1 A 5", f"O2 1 B 7 requested={day}", f"O3 1 C 7 requested={day} ordered={day}")
-    began = time.monotonic()
+from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+from o9_assets.landing.datasets import QUARANTINE
+
+
+@pytest.mark.faults
+def test_a_day_that_nobody_can_mean_makes_no_century_of_partial_weeks(company: Any) -> None:
+    days = ["1900-01-01", "2200-06-01", "9999-12-31", "0001-01-01", "1989-12-31", "2051-01-01"]
+    company.order(
+        "2025-02-24",
+        "O1 1 A 5",
+        *(f"R{n} 1 B 7 requested={day}" for n, day in enumerate(days)),
+        *(f"D{n} 1 C 7 ordered={day}" for n, day in enumerate(days)),
+    )
+    company.land("shipments/2025-03-02.csv", "S1,1,A,L1,,2025-02-25,1,", "S2,1,A,L1,,1900-01-01,1,")
     company.refresh()
-    print(day, time.monotonic() - began, len(company.rows(__import__('o9_assets.assets.curated.demand_history', fromlist=['x']).DEMAND_HISTORY)), [ (c["bucket_start"], c["state"]) for c in company.cells("B")][:3], company.lines()["O2/1"])
+    assert [row["item_code"] for row in company.rows(DEMAND_HISTORY).to_pylist()] == ["A"]
+    aside = company.lake.read(QUARANTINE).to_pylist()
+    assert {row["reason"] for row in aside} == {"date_out_of_calendar"}
+    assert sorted((row["feed"], row["line"]) for row in aside) == [
+        *(("erp_orders", line) for line in range(3, 15)),
+        ("erp_shipments", 3),
+    ]
+    span = "between date '1990-01-01' and date '2050-12-31'"
+    assert {row["detail"] for row in aside} == {
+        f"must: {day} {span}" for day in ("order_date", "requested_date", "ship_date")
+    }
+
+
+@pytest.mark.faults
+def test_the_first_and_the_last_day_of_the_calendar_are_taken(company: Any) -> None:
+    company.order("2025-02-24", "O1 1 A 5", "O2 1 B 7 ordered=1990-01-01", "O3 1 C 7 ordered=2050-12-31")
+    company.refresh()
+    assert {row["item_code"] for row in company.lines().values()} == {"A", "B", "C"}
+
+
+@pytest.mark.faults
+def test_a_factor_of_zero_and_a_unit_nobody_knows_count_nowhere_and_say_so(company: Any) -> None:
+    company.land("units/all.csv", "A,CASE,2025-01-01,0", "A,BOX,2025-01-01,-2", "A,PAL,2025-01-01,12")
+    company.order("2025-02-24", *(f"O{n} 1 A 5 unit={unit}" for n, unit in enumerate(("CASE", "BOX", "PAL", "KAR"))))
+    company.refresh()
+    found = {key: (line["issue"], line["base_quantity"]) for key, line in company.lines().items()}
+    assert found == {
+        "O0/1": ("factor_not_positive", None),
+        "O1/1": ("factor_not_positive", None),
+        "O2/1": (None, Decimal(60)),
+        "O3/1": ("unknown_uom", None),
+    }
+    [cell] = [c for c in company.cells("A") if c["bucket_start"] == date(2025, 2, 24)]
+    assert (cell["orders_quantity"], cell["order_line_count"]) == (Decimal(60), 1)
+
+
+@pytest.mark.faults
+def test_quantities_beyond_all_measure_are_kept_and_never_wrap_around(company: Any) -> None:
+    huge = "99999999999999.9999"
+    company.land("units/all.csv", "A,CASE,2025-01-01,12")
+    company.order(
+        "2025-02-24", f"O1 1 A {huge} unit=CASE price=1", f"O2 1 A -{huge} price=1", "O3 1 A 3 price=1", "O4 1 B 1e20"
+    )
+    company.refresh()
+    found = {key: (line["issue"], line["counts_as"], line["base_quantity"]) for key, line in company.lines().items()}
+    assert found == {
+        "O1/1": ("quantity_out_of_range", "none", None),
+        "O2/1": (None, "returns", -Decimal(huge)),
+        "O3/1": (None, "orders", Decimal(3)),
+    }
+    assert [row["reason"] for row in company.lake.read(QUARANTINE).to_pylist()] == ["not_a_number"]
