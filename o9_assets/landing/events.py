@@ -7,9 +7,10 @@ in it. What a stream adds to a row (PLACE) stands beside what the event says (a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 
 import duckdb
@@ -40,7 +41,7 @@ class Range:
     read_until: datetime
     gap: str | None = None
 
-    @property
+    @cached_property
     def found(self) -> LandedObject:
         """The range as an object."""
         label = f"{self.stream}/{self.partition}/{self.after or 'start'}..{self.position}"
@@ -80,9 +81,7 @@ class Events:
         """Judge ranges whose rows become known at `known_at`. The relation is good until the next call."""
         self._staging.clear()
         refused: dict[str, list[tuple[int, Record, str]]] = {}
-        places: list[Record] = []
-        lines: list[tuple[int, int]] = []
-        for number, one in enumerate(ranges):
+        for one in ranges:
             texts, numbers = [], []
             for line, record in enumerate(one.records, start=1):
                 if reason := self._unreadable(record):
@@ -96,10 +95,9 @@ class Events:
                 "record": pa.chunked_array([pa.array(texts, pa.string())]),
             }
             self._staging.add_records(one.found, pa.table(records), known_at)
-            places += one.records
-            lines += [(number, line) for line in range(1, len(one.records) + 1)]
         self._staging.finish()
-        self._con.register("places", _places(places, lines, ranges, tombstones=self._stream.tombstones == "delete"))
+        deletes = self._stream.tombstones == "delete"
+        self._con.register("places", pa.concat_tables([_places(one, tombstones=deletes) for one in ranges]))
         quarantined = self._with_places(ranges, refused, known_at)
         bad = Counter(quarantined["object_id"].to_pylist())
         counts = {}
@@ -173,26 +171,21 @@ def _where(one: Range, record: Record) -> str:
     return f"{one.partition} {record.position}" + (f"/{record.sub_position}" if record.sub_position else "")
 
 
-def _places(
-    records: Sequence[Record], lines: Sequence[tuple[int, int]], ranges: Sequence[Range], *, tombstones: bool
-) -> pa.Table:
-    objects = [(one.found.object_id, one.found.name, one.partition) for one in ranges]
-
-    def of(place: int) -> Iterator[str]:
-        return (objects[number][place] for number, _ in lines)
-
+def _places(one: Range, *, tombstones: bool) -> pa.Table:
+    """Where each record of a range is, by object and line."""
+    records, count = one.records, len(one.records)
     return pa.table(
         {
-            "object_id": pa.array(of(0), pa.string()),
-            "object_name": pa.array(of(1), pa.string()),
-            "line": pa.array((line for _, line in lines), pa.int64()),
-            "partition_name": pa.array(of(2), pa.string()),
-            "position": pa.array((r.position for r in records), pa.string()),
-            "sub_position": pa.array((r.sub_position for r in records), pa.int64()),
-            "partition_key": pa.array((r.key for r in records), pa.string()),
-            "arrived_at": pa.array((r.arrived_at for r in records), pa.timestamp("us")),
+            "object_id": pa.repeat(pa.scalar(one.found.object_id), count),
+            "object_name": pa.repeat(pa.scalar(one.found.name), count),
+            "line": pa.array(range(1, count + 1), pa.int64()),
+            "partition_name": pa.repeat(pa.scalar(one.partition), count),
+            "position": pa.array([r.position for r in records], pa.string()),
+            "sub_position": pa.array([r.sub_position for r in records], pa.int64()),
+            "partition_key": pa.array([r.key for r in records], pa.string()),
+            "arrived_at": pa.array([r.arrived_at for r in records], pa.timestamp("us")),
             "is_tombstone": pa.array(
-                (tombstones and r.data is None and bool(r.key) and r.broken is None for r in records), pa.bool_()
+                [tombstones and r.data is None and bool(r.key) and r.broken is None for r in records], pa.bool_()
             ),
         }
     )

@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reread.add_argument("feed")
     reread.add_argument("objects", nargs="+")
 
+    follow = commands.add_parser("follow", help="read the stream and forward its events to o9, until interrupted")
+    follow.add_argument("--seconds", type=float, help="end after so long")
+
     given = parser.parse_args(arguments)
     if getattr(given, "settings", None):
         os.environ["O9_PLANNING"] = str(given.settings.resolve())
@@ -55,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(run_mend(given.feed, given.object, given.line, given.text))  # noqa: T201
                 else:
                     print(run_reread(given.feed, given.objects))  # noqa: T201
+                return 0
+            case "follow":
+                from o9_assets.run.follow import run_follow
+
+                print(run_follow(given.seconds))  # noqa: T201
                 return 0
             case "dev":
                 return _dev(given.port)
