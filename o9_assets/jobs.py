@@ -12,10 +12,11 @@ def build(settings: Settings, *, movers: bool = False) -> list["dg.UnresolvedAss
     needs on top (forecast, o9's plan, warehouse, close); `maintenance` keeps the lake small. With `movers`, `refresh`
     begins with the transfers, so that what was changed until now is in, and `transfers` is them alone."""
     groups = dg.AssetSelection.groups
-    export = dg.AssetSelection.assets(["o9", "demand_export"])
-    back = groups("o9") - export
+    names = ["demand_export", *(["demand_events"] if settings.o9.streaming is not None else [])]
+    exports = dg.AssetSelection.assets(*(["o9", name] for name in names))
+    back = groups("o9") - exports
     # Both end with it: what was sent and what came back are compared as soon as they are there.
-    sent = export | dg.AssetSelection.assets(["o9", "reconciliation"])
+    sent = exports | dg.AssetSelection.assets(["o9", "reconciliation"])
     maintenance = dg.AssetSelection.assets(["lake", "maintenance"])
     close = dg.AssetSelection.assets(["lake", "cycle_close"])
     transfers = groups("landing") if movers and settings.transfers else None
@@ -36,6 +37,17 @@ def build(settings: Settings, *, movers: bool = False) -> list["dg.UnresolvedAss
             "maintenance",
             selection=maintenance,
             description="Compacts the lake's tables, expires snapshots that no cycle holds, removes dead files.",
+        ),
+        *(
+            [
+                dg.define_asset_job(
+                    "convergence",
+                    selection=dg.AssetSelection.assets(["raw", "demand_events"], ["curated", "event_convergence"]),
+                    description="What waits in the stream, and whether it comes to the same as the order feed.",
+                )
+            ]
+            if "demand_events" in settings.streams
+            else []
         ),
         *(
             [

@@ -47,4 +47,18 @@ def build(settings: Settings, *, running: bool) -> list[dg.ScheduleDefinition]:
             default_status=status,
             description="Keeps the lake small and quick.",
         ),
+        *(
+            [
+                dg.ScheduleDefinition(
+                    name="hourly_convergence",
+                    job_name="convergence",
+                    cron_schedule="10 * * * *",
+                    execution_timezone=settings.timezone,
+                    default_status=status,
+                    description="Compares the stream's totals with those of the order feed.",
+                )
+            ]
+            if "demand_events" in settings.streams
+            else []
+        ),
     ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from o9_assets.dataset import Column, Dataset
 from o9_assets.landing.datasets import LINEAGE
 
-__all__ = ["DEMAND_EVENTS", "PAYLOAD", "PLACE"]
+__all__ = ["CONVERGENCE", "DEMAND_EVENTS", "PAYLOAD", "PLACE"]
 
 PLACE = (
     Column("partition_name", "string", "Shard of Kinesis, or partition of the topic", True),
@@ -45,4 +45,22 @@ DEMAND_EVENTS = Dataset(
     # That an event lacks something is found when it is judged.
     (*(replace(c, required=c.required and (c in LINEAGE or c.name == "event_id")) for c in PAYLOAD.columns), *PLACE),
     key=PAYLOAD.key,
+)
+
+CONVERGENCE = Dataset(
+    "curated.event_convergence",
+    "One row per item, unit and period (a day or an hour of the company's time zone): the stream's total beside that "
+    "of the order feed.",
+    (
+        Column("period_start", "timestamp", "First moment of the period, in the company's time zone", True),
+        Column("item_code", "string", "Item", True),
+        Column("uom_code", "string", "Unit of measure, as ordered", True),
+        Column("events_quantity", "decimal(18,4)", "Total of the stream's events, each in its latest version", True),
+        Column("lines_quantity", "decimal(18,4)", "Total of standing order lines that count as orders", True),
+        Column("event_count", "int64", "Events", True),
+        Column("line_count", "int64", "Order lines", True),
+        Column("difference_quantity", "decimal(18,4)", "Events less lines", True),
+        Column("state", "string", "converged, break, or open (the period is not due yet)", True),
+    ),
+    key=("period_start", "item_code", "uom_code"),
 )

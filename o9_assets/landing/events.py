@@ -90,11 +90,8 @@ class Events:
                     numbers.append(line)
                     # Bytes that are no UTF-8 become text that is no JSON.
                     texts.append(record.data.decode("utf-8", "backslashreplace"))
-            records = {
-                "line": pa.array(numbers, pa.int64()),
-                "record": pa.chunked_array([pa.array(texts, pa.string())]),
-            }
-            self._staging.add_records(one.found, pa.table(records), known_at)
+            judged = {"line": pa.array(numbers, pa.int64()), "record": pa.array(texts, pa.string())}
+            self._staging.add_records(one.found, pa.table(judged), known_at)
         self._staging.finish()
         deletes = self._stream.tombstones == "delete"
         self._con.register("places", pa.concat_tables([_places(one, tombstones=deletes) for one in ranges]))

@@ -14,6 +14,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from o9_assets.dataset import Dataset
 from o9_assets.planning.binding import Found, contradictions, feed_problems
+from o9_assets.planning.conditions import columns_of
 from o9_assets.planning.errors import Problem, SettingsError
 from o9_assets.planning.feeds import Feed, Rule
 from o9_assets.planning.model import fingerprint, suggest
@@ -123,7 +124,12 @@ def bind_stream(settings: Settings, name: Literal["demand_events"], payload: Dat
     Raises SettingsError with everything about the stream that does not fit.
     """
     stream = settings.streams[name]
-    if problems := settings._problems(feed_problems(stream.feed, payload), "streams", name):
+    problems = settings._problems(feed_problems(stream.feed, payload), "streams", name)
+    for unknown in sorted(columns_of(stream.convergence.counts or "true") - set(stream.columns)):
+        known = suggest(unknown, stream.columns)
+        key = ("streams", name, "convergence", "counts")
+        problems.append(settings._problem(key, f"no column {unknown!r} is mapped{known}"))
+    if problems:
         raise SettingsError(settings._file, problems)
     return stream
 
