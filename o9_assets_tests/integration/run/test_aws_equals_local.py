@@ -19,6 +19,7 @@ import pytest
 from o9_assets.assets.lake.tables import lake_tables
 from o9_assets.definitions import build_defs
 from o9_assets.deployment import Deployment, aws, local
+from o9_assets.exchange.reconciliation.tables import RECONCILIATION
 from o9_assets.planning.settings import Settings, parse
 from o9_assets.resources.configured import ClockResource
 from o9_assets.run.cycle import latest_cycle
@@ -55,6 +56,10 @@ class Side:
         lake, found = self.deployment.resources["lake"].open(), {}
         for dataset in lake_tables(self.deployment.settings):
             table = lake.read(dataset)
+            if dataset is RECONCILIATION:
+                # The hash of files is one of their objects' ids, which S3's versions are part of.
+                hidden = "if(slice LIKE 'files %', '', content_hash) AS content_hash"
+                table = duckdb.from_arrow(table).project(f"* REPLACE ({hidden})").to_arrow_table()
             table = table.drop_columns([name for name in table.column_names if name in IDS])
             found[dataset.name] = table.sort_by([(name, "ascending") for name in table.column_names])
         return found
