@@ -114,7 +114,7 @@ class Caller:
                         continue
                     raise Denied(f"o9 refused {method} {path} ({status}).", remedy=self._denied_remedy())
                 if status != 429 and status < 500:
-                    raise self._refused(response, method, path, writes_facts)
+                    raise self._refused(_masked(response, sign), method, path, writes_facts)
                 wanted = _retry_after(response)
                 if wanted is not None:
                     pause = wanted * self._jitter.uniform(1.0, 1.1)
@@ -196,6 +196,12 @@ def _object(response: httpx.Response, path: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ContractBroken(f"{path} answered {type(found).__name__}, not an object.", remedy="Look at the profile.")
     return found
+
+
+def _masked(response: httpx.Response, sign: str) -> httpx.Response:
+    """A refusal without the key or token that was sent: some gateways repeat it, and what o9 says is logged."""
+    sent = sign.rpartition(" ")[2].encode()
+    return httpx.Response(response.status_code, content=response.content.replace(sent, b"***"))
 
 
 def _reason(response: httpx.Response) -> str:

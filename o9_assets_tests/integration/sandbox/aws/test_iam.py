@@ -133,7 +133,7 @@ def test_conditions_hold_or_do_not(user: tuple[str, As], bucket: str) -> None:
 
 def test_an_unknown_key_is_refused(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twin, "iam", True)
-    stranger = boto3.session.Session("AKIASTRANGERSTRANGER", "x")
+    stranger = boto3.session.Session("AKIASANDBOXSTRANGER0", "x")
     assert denied(lambda: stranger.client("s3").list_buckets())[0] == "InvalidAccessKeyId"
     assert denied(lambda: stranger.client("glue").get_databases())[0] == "UnrecognizedClientException"
 
