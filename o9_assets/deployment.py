@@ -11,7 +11,7 @@ and for aws:
 
     O9_LAKE          s3://bucket/prefix of the lake; databases are in Glue
     O9_LANDING_ZONE  s3://bucket/prefix where source files arrive
-    O9_BASE_URL      o9's address
+    O9_BASE_URL      o9's address, where the contract profile does not say it
     O9_ALERT_TOPIC   SNS topic that is told about failed runs; the log without it
     O9_WAREHOUSE     DuckDB file of the warehouse, on a disk that outlives a run
     O9_LANDING_QUEUE  URL of the SQS queue that the landing zone's bucket tells of new objects
@@ -123,7 +123,7 @@ def aws(settings: Settings, environment: Mapping[str, str]) -> Deployment:
                 queue_url=environment.get("O9_LANDING_QUEUE"),
                 **buckets,
             ),
-            "o9": O9Resource(kind="http", location=need("O9_BASE_URL"), profile=settings.o9.profile),
+            "o9": O9Resource(kind="http", location=environment.get("O9_BASE_URL", ""), profile=settings.o9.profile),
             "streams": StreamsResource(),
             "warehouse": WarehouseResource(path=need("O9_WAREHOUSE")),
             "movers": MoversResource(location=need("O9_LANDING_ZONE"), **buckets),

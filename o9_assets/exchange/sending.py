@@ -25,6 +25,7 @@ LOOKS = 5
 """How often a chunk whose answer was lost is looked up and sent again, before the run gives up and is retried."""
 FEW_ITEMS = 100
 LOOK_EVERY_SECONDS = 2.0
+FETCHED_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,25 +166,29 @@ class Sender:
 
     def _whole(self, chunks: Sequence[int]) -> dict[int, Batch]:
         """Chunks as they go out, in their order."""
-        rows = self._con.execute(
+        found = self._con.execute(
             f"SELECT chunk_no, {self._form.row_sql} FROM planned "
             "WHERE chunk_no BETWEEN $1 AND $2 AND list_contains($3, chunk_no) ORDER BY chunk_no, row_no",
             [min(chunks), max(chunks), list(chunks)],
-        ).fetchall()
-        return {chunk: self._batch(some) for chunk, some in groupby(rows, key=itemgetter(0))}
+        )
+        return {chunk: self._batch(some) for chunk, some in groupby(_fetched(found), key=itemgetter(0))}
 
     def _part(self, chunk: int, places: Sequence[int]) -> Batch:
         """Some rows of a chunk as they go out."""
-        rows = self._con.execute(
+        found = self._con.execute(
             f"SELECT chunk_no, {self._form.row_sql} FROM planned "
             "WHERE chunk_no = $1 AND list_contains($2, row_no) ORDER BY row_no",
             [chunk, list(places)],
-        ).fetchall()
-        return self._batch(rows)
+        )
+        return self._batch(_fetched(found))
 
     def _batch(self, rows: Iterable[tuple[int, str]]) -> Batch:
-        texts = [text for _, text in rows]
-        return Batch.of(self._form.body(texts), len(texts))
+        form = self._form
+        if self._client.profile.carrier == "rest":
+            texts = [text for _, text in rows]
+            return Batch.of(form.body(texts), len(texts))
+        # A file may be of any size: it is written as it is read, and nowhere held in memory.
+        return Batch.spooled(form.start, (text for _, text in rows), form.between, form.end)
 
     def _absent(self, chunks: Sequence[int], places: Sequence[int] | None = None) -> dict[int, list[int]]:
         """For each chunk the places of rows that o9 does not hold as they are to be."""
@@ -226,3 +231,9 @@ class Sender:
             rows = self._con.execute("SELECT DISTINCT item_code FROM looked_for ORDER BY 1").fetchall()
             values = {columns["item"]: [row[0] for row in rows]}
         yield from self._client.facts(group, first=first, last=last, values=values)
+
+
+def _fetched(found: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, str]]:
+    """Rows of a result, fetched as they are needed."""
+    while some := found.fetchmany(FETCHED_ROWS):
+        yield from some

@@ -11,7 +11,7 @@ from o9_assets.planning.settings import Settings
 from o9_assets.resources import aws
 from o9_assets.resources.engine import Engine
 from o9_assets.resources.landing_zone import S3Zone
-from o9_assets.resources.o9 import O9Client, load_profile
+from o9_assets.resources.o9 import O9Client, address, load_profile
 
 __all__ = ["engine", "need", "o9", "settings", "zone"]
 
@@ -41,8 +41,9 @@ def buckets() -> aws.Buckets:
 
 
 def o9(given: Settings) -> O9Client:
-    """o9 at O9_BASE_URL, as the settings' profile says."""
-    return O9Client(load_profile(given.o9.profile), need("O9_BASE_URL"), need, model=given.o9.model)
+    """o9 as the settings' profile says, at O9_BASE_URL where that is set."""
+    profile = load_profile(given.o9.profile)
+    return O9Client(profile, address(profile, os.environ.get("O9_BASE_URL", "")), need, model=given.o9.model)
 
 
 def engine() -> Engine:

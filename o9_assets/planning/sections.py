@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Dimension = Literal["item", "location", "channel", "time", "version"]
 Measure = Literal["orders_quantity", "returns_quantity", "shipments_quantity", "orders_value"]
 O9_COLUMN = re.compile(r"[^.\[\]]+\.\[[^\[\]]+\]")
 
@@ -225,9 +226,7 @@ class O9(Model):
     model: str = Field("DemandPlanning", min_length=1, description="o9 model")
     measure_group: str = Field("DemandHistory", min_length=1, description="Measure group that takes history")
     version: str = Field("CurrentWorkingView", min_length=1, description="o9 version")
-    columns: dict[Literal["item", "location", "channel", "time", "version"], str] = Field(
-        description="o9's column for each dimension, such as Item.[Planning Item]"
-    )
+    columns: dict[Dimension, str] = Field(description="o9's column for each dimension, such as Item.[Planning Item]")
     measures: dict[Measure, str] = Field(min_length=1, description="Measure of demand history: o9's measure")
     plan_measures: tuple[str, ...] = Field(
         ("Stat Fcst",), min_length=1, description="Measures that o9's plan brings back"

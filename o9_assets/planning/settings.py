@@ -32,6 +32,7 @@ from o9_assets.planning.sections import (
 )
 from o9_assets.planning.source import Key, Lines, read, read_file
 from o9_assets.planning.streams import Stream
+from o9_assets.planning.tenant import fill_in
 
 __all__ = [
     "O9",
@@ -94,6 +95,7 @@ def load(path: Path) -> Settings:
 def parse(text: str, file: str = "settings") -> Settings:
     """Settings from YAML text; `file` is named in errors."""
     values, lines = read(text, file)
+    values = fill_in(values)
     try:
         settings: Any = Settings.model_validate(values)
     except ValidationError as error:

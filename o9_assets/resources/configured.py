@@ -166,17 +166,18 @@ class O9Resource(dg.ConfigurableResource[None]):
     """o9: over HTTPS, or the in-process one with its state in a file and its outbound files in the landing zone."""
 
     kind: Literal["in_process", "http"] = "in_process"
-    location: str = Field(description="o9's base URL, or the file that holds the in-process o9's state")
+    location: str = Field(description="o9's base URL (empty: the profile's), or the in-process o9's state file")
     outbound: str = Field(default="", description="Folder into which the in-process o9 drops its files")
     profile: str = Field(default="platform", description="Contract profile")
 
     def open(self, settings: "Settings") -> "O9Client":
         """A client for the settings' model; use it as a context manager."""
-        from o9_assets.resources.o9 import O9Client, load_profile
+        from o9_assets.resources.o9 import O9Client, address, load_profile
 
         profile = load_profile(self.profile)
         if self.kind == "http":
-            return O9Client(profile, self.location, lambda name: from_environment(name)(), model=settings.o9.model)
+            url = address(profile, self.location)
+            return O9Client(profile, url, lambda name: from_environment(name)(), model=settings.o9.model)
         from o9_assets.deployment import in_process_o9
 
         transport, secret = in_process_o9(Path(self.location), Path(self.outbound))

@@ -10,7 +10,7 @@ from o9_assets.resources.o9.errors import (
     Unavailable,
     Unconfirmed,
 )
-from o9_assets.resources.o9.profile import Profile, load_profile
+from o9_assets.resources.o9.profile import Profile, address, load_profile
 
 __all__ = [
     "Batch",
@@ -27,5 +27,6 @@ __all__ = [
     "Throttled",
     "Unavailable",
     "Unconfirmed",
+    "address",
     "load_profile",
 ]

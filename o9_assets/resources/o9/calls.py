@@ -57,7 +57,7 @@ class Caller:
         self._sleep, self._clock = sleep, clock
         self._auth = authorization(profile, secret, self._log_in, clock)
         self._breaker = Breaker(profile.retry.open_after_failures, profile.retry.cool_down_seconds, clock)
-        self._resume_at = 0.0
+        self._resume_at = self._turn = 0.0
         self._jitter = random.Random()  # noqa: S311 - jitter, not a secret
 
     async def call(
@@ -82,6 +82,7 @@ class Caller:
             attempt += 1
             self._breaker.admit()
             await self._sleep_until(self._resume_at)
+            await self._keep_pace()
             pause = retry.pause(attempt) * self._jitter.uniform(0.5, 1.0)
             sign = await self._auth.header()
             try:
@@ -132,6 +133,14 @@ class Caller:
     async def _sleep_until(self, moment: float) -> None:
         if (left := moment - self._clock()) > 0:
             await self._sleep(left)
+
+    async def _keep_pace(self) -> None:
+        """Wait for this request's turn, where the profile limits how many begin in a second."""
+        rate = self._profile.limits.requests_per_second
+        if rate is not None:
+            turn = max(self._turn, self._clock())
+            self._turn = turn + 1 / rate
+            await self._sleep_until(turn)
 
     @staticmethod
     def _unconfirmed(writes_facts: bool, method: str, path: str, last: str) -> None:

@@ -8,7 +8,6 @@ event loop of its own, which is what lets the in-process o9 be called without a 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from o9_assets.resources.o9.batch import Batch
 from o9_assets.resources.o9.calls import Answer, Caller, field
 from o9_assets.resources.o9.errors import ContractBroken, O9Error, RejectedRows, Unconfirmed
 from o9_assets.resources.o9.profile import Profile
@@ -28,20 +28,6 @@ __all__ = ["Batch", "Dropped", "O9Client", "Outcome", "Receipt", "RemoteFile"]
 Row = dict[str, Any]
 URL_ROOM = 4_000
 """Characters of names in one request's filter; longer URLs are cut or refused on the way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows for one request: a JSON array as it goes out, how many they are, and their content's hash."""
-
-    batch_id: str
-    rows: bytes
-    count: int
-
-    @classmethod
-    def of(cls, rows: bytes, count: int) -> Batch:
-        """A batch under its content's hash: equal content, equal id."""
-        return cls(hashlib.sha256(rows).hexdigest(), rows, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +178,7 @@ class O9Client:
             async with gate:
                 if stop:
                     return stop[0]
-                content = b'{"BatchId":"%s","Data":%s}' % (batch.batch_id.encode(), batch.rows)
+                content = b'{"BatchId":"%s","Data":%s}' % (batch.batch_id.encode(), batch.rows())
                 try:
                     return _receipt(await self.caller.call("POST", path, content=content, writes_facts=True), batch)
                 except O9Error as error:

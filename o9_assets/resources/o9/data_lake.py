@@ -39,7 +39,7 @@ async def load(client: O9Client, measure_group: str, batches: Sequence[Batch]) -
             path = client.path(client.profile.paths.upload, file=name)
             try:
                 answer = await client.caller.call(
-                    "POST", path, files={"file": (name.rpartition("/")[2], batch.rows, "text/csv")}, accepts=(409,)
+                    "POST", path, files={"file": (name.rpartition("/")[2], batch.open(), "text/csv")}, accepts=(409,)
                 )
             except O9Error as error:
                 return error

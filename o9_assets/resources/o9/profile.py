@@ -6,17 +6,21 @@ a built-in one under `based_on` and say only what differs. docs/o9.md explains e
 
 from __future__ import annotations
 
+import re
 import string
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from o9_assets.failures import Permanent
 from o9_assets.planning.errors import Problem, SettingsError
-from o9_assets.planning.feeds import Model, suggest
-from o9_assets.planning.source import Lines, read, read_file
+from o9_assets.planning.model import Model, Wrong, suggest
+from o9_assets.planning.problems import problems_of
+from o9_assets.planning.source import read, read_file
+from o9_assets.planning.tenant import Names
 
-__all__ = ["Profile", "load_profile"]
+__all__ = ["Profile", "address", "load_profile"]
 
 BUILT_IN = Path(__file__).with_name("profiles")
 PLACES = {"model", "tenant", "dimension", "measure_group", "run", "file"}
@@ -32,7 +36,15 @@ def _template(value: str) -> str:
     return value
 
 
+def _secret_name(value: Any) -> Any:
+    """The name of a secret. What is none is not repeated in the error: it may be the secret itself."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", value):
+        raise ValueError("a secret is given by its NAME in capitals, such as O9_API_KEY, never by its value")
+    return value
+
+
 Template = Annotated[str, AfterValidator(_template)]
+SecretName = Annotated[str, BeforeValidator(_secret_name)]
 Dimension = Literal["item", "location", "channel", "time"]
 
 
@@ -51,8 +63,8 @@ class Paths(Model):
 class Login(Model):
     """auth: login. Names of the secrets that hold user and password, and how long a token is asked for."""
 
-    user: str = Field("O9_USER", description="Name of the secret; never the user itself")
-    password: str = Field("O9_PASSWORD", description="Name of the secret; never the password itself")
+    user: SecretName = Field("O9_USER", description="Name of the secret; never the user itself")
+    password: SecretName = Field("O9_PASSWORD", description="Name of the secret; never the password itself")
     expiry_seconds: int = Field(3600, ge=60)
 
 
@@ -78,7 +90,7 @@ class Files(Model):
     def _name_holds_the_chunk(self) -> Files:
         places = {place for _, place, _, _ in string.Formatter().parse(self.name) if place is not None}
         if "chunk" not in places or places - {"chunk", "measure_group"}:
-            raise ValueError("name must hold {chunk}, may hold {measure_group}, and nothing else in braces")
+            raise Wrong((("name",), "must hold {chunk}, may hold {measure_group}, and nothing else in braces"))
         return self
 
 
@@ -88,8 +100,8 @@ class Sftp(Model):
     host: str = Field("sftp.o9.example.com", min_length=1)
     port: int = Field(2222, ge=1, le=65535)
     host_key: str = Field("", description="As in known_hosts without the host, such as ssh-ed25519 AAAA...")
-    user: str = Field("O9_SFTP_USER", description="Name of the secret; never the user itself")
-    key: str = Field(
+    user: SecretName = Field("O9_SFTP_USER", description="Name of the secret; never the user itself")
+    key: SecretName = Field(
         "O9_SFTP_KEY", description="Name of the secret that holds the private key (OpenSSH), never the key"
     )
 
@@ -113,6 +125,7 @@ class Limits(Model):
 
     pages: int = Field(100_000, ge=1, description="Pages of one read")
     refused_rows: int = Field(1_000, ge=1, description="Rows found by halving refused requests, in one delivery")
+    requests_per_second: float | None = Field(None, gt=0, description="The tenant's rate limit; none is known")
 
 
 class Profile(Model):
@@ -120,10 +133,13 @@ class Profile(Model):
 
     name: str = Field(min_length=1)
     status: str = Field("observed, unconfirmed", description="How sure one can be of it")
+    base_url: str | None = Field(
+        None, pattern=r"^https?://[^/\s]+", description="The tenant's address; O9_BASE_URL, where it is set, wins"
+    )
     auth: Literal["api_key", "login"] = Field(
         "api_key", description="`Authorization: ApiKey <key>`, or `Basic <token>` with the token that a login gives"
     )
-    key: str = Field("O9_API_KEY", description="auth: api_key; name of the secret, never the key itself")
+    key: SecretName = Field("O9_API_KEY", description="auth: api_key; name of the secret, never the key itself")
     login: Login = Login()
     carrier: Literal["rest", "data_lake", "sftp"] = Field(
         "rest", description="How facts go in: by REST, as files into the tenant's data lake, or as files by SFTP"
@@ -140,21 +156,27 @@ class Profile(Model):
     create_members: tuple[Dimension, ...] = Field(
         ("item", "location", "channel", "time"), description="Dimensions whose members are created where o9 lacks them"
     )
+    names: Names = Field(Names(), description="What the tenant calls columns, measures and time, for settings to use")
     plan_pipeline: str = Field("plan", description="Pipeline that computes the plan and drops it as a file")
     plan_patience_seconds: float = Field(900, ge=0, description="How long the plan's file is waited for")
     retry: Retry = Retry()
     limits: Limits = Limits()
 
     @model_validator(mode="after")
-    def _secrets_are_names(self) -> Profile:
-        for name in (self.key, self.login.user, self.login.password, self.sftp.user, self.sftp.key):
-            if not name.replace("_", "").isalnum() or name != name.upper():
-                raise ValueError("a secret is given by its NAME in capitals, such as O9_API_KEY, never by its value")
+    def _carrier_has_what_it_needs(self) -> Profile:
         if self.carrier == "sftp" and not self.sftp.host_key:
-            raise ValueError("carrier: sftp needs sftp.host_key, the host's key to expect")
+            raise Wrong((("sftp", "host_key"), "is needed with carrier: sftp; it is the host's key to expect"))
         if self.carrier == "data_lake" and self.paths.pipeline_status is None:
-            raise ValueError("carrier: data_lake needs paths.pipeline_status, to know when files are loaded")
+            raise Wrong((("paths", "pipeline_status"), "is needed with carrier: data_lake: when are files loaded?"))
         return self
+
+
+def address(profile: Profile, given: str) -> str:
+    """The base URL that is given, else the profile's. Raises Permanent where there is none."""
+    found = given or profile.base_url
+    if not found:
+        raise Permanent("Nothing says where o9 is.", remedy="Set O9_BASE_URL, or base_url in the contract profile.")
+    return found
 
 
 def load_profile(name: str) -> Profile:
@@ -176,7 +198,7 @@ def load_profile(name: str) -> Profile:
     try:
         return Profile.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(str(path), [_problem(dict(found), lines) for found in error.errors()]) from error
+        raise SettingsError(str(path), problems_of(error, Profile, lines)) from error
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -187,23 +209,3 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         if isinstance(base[key], dict) and isinstance(own.get(key), dict)
     }
     return {**base, **own, **both}
-
-
-def _problem(found: dict[str, Any], lines: Lines) -> Problem:
-    """pydantic's error as a person reads it."""
-    key = tuple(found["loc"])
-    message = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        models: dict[Any, type[Model]] = {
-            "paths": Paths,
-            "login": Login,
-            "retry": Retry,
-            "limits": Limits,
-            "files": Files,
-            "sftp": Sftp,
-        }
-        names = list((models.get(key[0], Profile) if len(key) > 1 else Profile).model_fields)
-        message = f"there is no such key{suggest(str(key[-1]), names)} ({', '.join(names)})"
-    elif found["type"] != "value_error" and key:
-        message = f"{message[0].lower()}{message[1:]}; found {found['input']!r}"
-    return Problem(".".join(map(str, key)), lines.of(key), message)

@@ -39,7 +39,7 @@ async def drop(client: O9Client, measure_group: str, batches: Sequence[Batch]) -
                 attempt += 1
                 try:
                     connection = connection or await Connection.open(client)
-                    await connection.put(name, batch.rows, client.profile.files.control)
+                    await connection.put(name, batch, client.profile.files.control)
                 except Unavailable as error:
                     if connection is not None:
                         await connection.close()
@@ -97,15 +97,15 @@ class Connection:
                 f"{given.host} cannot be reached ({type(error).__name__}).", remedy="Try later."
             ) from error
 
-    async def put(self, name: str, content: bytes, control: str | None) -> None:
+    async def put(self, name: str, batch: Batch, control: str | None) -> None:
         """Put a file whole, then its control file."""
         part = f"{name}.part"
         try:
             folder = name.rpartition("/")[0]
             if folder:
                 await self.sftp.makedirs(folder, exist_ok=True)
-            if await self._size(name) != len(content):
-                await self._go_on(part, content)
+            if await self._size(name) != batch.size_bytes:
+                await self._go_on(part, batch)
                 await self.sftp.posix_rename(part, name)
             if control is not None:
                 async with self.sftp.open(name + control, "wb"):
@@ -121,16 +121,18 @@ class Connection:
                 f"The connection was cut at {name} ({type(error).__name__}).", remedy="Try later."
             ) from error
 
-    async def _go_on(self, part: str, content: bytes) -> None:
+    async def _go_on(self, part: str, batch: Batch) -> None:
         """Write what a temporary file lacks."""
         there = await self._size(part) or 0
-        if there > len(content):
+        if there > batch.size_bytes:
             there = 0
+        content = batch.open()
+        content.seek(there)
         async with self.sftp.open(part, "r+b" if there else "wb") as file:
             await file.seek(there)
-            for start in range(there, len(content), BLOCK):
-                await file.write(content[start : start + BLOCK])
-        if await self._size(part) != len(content):
+            while block := content.read(BLOCK):
+                await file.write(block)
+        if await self._size(part) != batch.size_bytes:
             raise Unavailable(f"{part} is not whole after it was written.", remedy="It is tried again.")
 
     async def _size(self, name: str) -> int | None:

@@ -368,3 +368,12 @@ def test_no_secret_is_in_a_repr_an_error_or_the_log(time: Time, caplog: pytest.L
                 o9.members("Item")
             told += [repr(o9), str(error.value), repr(error.value.__cause__)]
     assert SECRET not in "\n".join([*told, caplog.text])
+
+
+def test_requests_keep_the_pace_that_the_tenant_allows(time: Time) -> None:
+    handler, seen = script(*[page(f"a{n}", cursor=str(n)) for n in range(4)], page("b"))
+    with client(handler, time, limits=Limits(requests_per_second=2)) as o9:
+        began = time()
+        assert len(o9.members("item")) == 5
+    assert len(seen) == 5
+    assert time() - began == pytest.approx(2.0)

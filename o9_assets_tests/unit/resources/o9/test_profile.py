@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from o9_assets.failures import Permanent
 from o9_assets.planning.errors import SettingsError
-from o9_assets.resources.o9 import load_profile
+from o9_assets.resources.o9 import Profile, address, load_profile
 from o9_assets.resources.o9.profile import BUILT_IN
 
 
@@ -57,3 +58,20 @@ def test_a_wrong_profile_is_told_with_its_key_line_and_reason(tmp_path: Path, te
 def test_an_unknown_profile_names_those_that_there_are() -> None:
     with pytest.raises(SettingsError, match="did you mean 'platform'"):
         load_profile("plattform")
+
+
+@pytest.mark.faults
+def test_what_may_be_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("name: x\nlogin: {user: O9_USER, password: hunter2-is-secret}\n")
+    with pytest.raises(SettingsError, match=r"line 2: login\.password: .*by its NAME") as told:
+        load_profile(str(path))
+    assert "hunter2" not in str(told.value)
+
+
+def test_the_environments_address_wins_over_the_profiles() -> None:
+    profile = Profile(name="x", base_url="https://acme.example.com")
+    assert address(profile, "") == "https://acme.example.com"
+    assert address(profile, "https://test.example.com") == "https://test.example.com"
+    with pytest.raises(Permanent, match="Nothing says where o9 is"):
+        address(Profile(name="x"), "")
