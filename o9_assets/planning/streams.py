@@ -15,7 +15,7 @@ from o9_assets.planning.feeds import ColumnMapping, Feed, Rule
 from o9_assets.planning.formats import Format, TimeFormat
 from o9_assets.planning.model import Model, Wrong
 
-__all__ = ["Convergence", "Stream"]
+__all__ = ["Convergence", "Stream", "on_this_machine"]
 
 
 class Convergence(Model):
@@ -69,7 +69,7 @@ class Stream(Model):
             found += [((name,), "goes with kind: kafka only") for name in given]
         elif (self.cluster_arn is None) == (self.brokers is None):
             found.append((("cluster_arn",), "kind: kafka needs either cluster_arn or brokers"))
-        if self.auth == "none" and self.brokers is not None and not _on_this_machine(self.brokers):
+        if self.auth == "none" and self.brokers is not None and not on_this_machine(self.brokers):
             found.append((("auth",), "none is for brokers on this machine; say tls or iam"))
         if isinstance(self.start, datetime) and self.start.tzinfo is None:
             found.append((("start",), "needs a zone, such as 2026-01-31T00:00:00Z"))
@@ -100,6 +100,7 @@ class Stream(Model):
         )
 
 
-def _on_this_machine(brokers: str) -> bool:
+def on_this_machine(brokers: str) -> bool:
+    """Whether all of host:port, ... are this machine's own."""
     hosts = (broker.strip().rpartition(":")[0] for broker in brokers.split(","))
     return all(host in ("127.0.0.1", "localhost", "[::1]") for host in hosts)

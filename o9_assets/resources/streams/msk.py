@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from o9_assets.failures import Permanent
 
 __all__ = ["brokers_of", "iam_token", "security"]
 
-NAMES = {
-    True: ("BootstrapBrokerStringSaslIam", "BootstrapBrokerStringPublicSaslIam"),
-    False: ("BootstrapBrokerStringTls", "BootstrapBrokerStringPublicTls", "BootstrapBrokerString"),
+Auth: TypeAlias = Literal["iam", "tls", "none"]
+NAMES: dict[Auth, tuple[str, ...]] = {
+    "iam": ("BootstrapBrokerStringSaslIam", "BootstrapBrokerStringPublicSaslIam"),
+    "tls": ("BootstrapBrokerStringTls", "BootstrapBrokerStringPublicTls"),
+    "none": ("BootstrapBrokerString",),
 }
 
 
-def brokers_of(cluster_arn: str, *, iam: bool) -> str:
-    """host:port, ... of a cluster, for IAM or for TLS. Raises Permanent where the cluster offers none of the kind."""
+def brokers_of(cluster_arn: str, auth: Auth) -> str:
+    """host:port, ... of a cluster. Raises Permanent where the cluster offers none of the kind, and where they are to be
+    read without TLS and are not on this machine."""
     from botocore.exceptions import ClientError
 
+    from o9_assets.planning.streams import on_this_machine
     from o9_assets.resources import aws
 
     try:
         answer = aws.client("kafka").get_bootstrap_brokers(ClusterArn=cluster_arn)
     except ClientError as error:
         raise Permanent(f"The brokers of {cluster_arn}: {error}", remedy="Look at cluster_arn.") from error
-    for name in NAMES[iam]:
-        if found := answer.get(name):
-            return str(found)
-    kind = "iam" if iam else "tls"
-    raise Permanent(f"{cluster_arn} has no brokers for auth: {kind}.", remedy="Switch it on, or set auth.")
+    found = next((str(answer[name]) for name in NAMES[auth] if answer.get(name)), None)
+    if found is None:
+        raise Permanent(f"{cluster_arn} has no brokers for auth: {auth}.", remedy="Switch it on, or set auth.")
+    if auth == "none" and not on_this_machine(found):
+        raise Permanent(
+            f"The brokers of {cluster_arn} are not on this machine.", remedy="Set auth to iam or tls; none is local."
+        )
+    return found
 
 
-def security(auth: Literal["iam", "tls", "none"]) -> dict[str, Any]:
+def security(auth: Auth) -> dict[str, Any]:
     """librdkafka's options. Certificates and host names are verified wherever TLS is spoken."""
     if auth == "none":
         return {"security.protocol": "plaintext"}

@@ -22,5 +22,5 @@ def open_reader(stream: Stream) -> Reader:
     from o9_assets.resources.streams.kafka import KafkaReader
     from o9_assets.resources.streams.msk import brokers_of, security
 
-    brokers = stream.brokers or brokers_of(stream.cluster_arn or "", iam=stream.auth == "iam")
+    brokers = stream.brokers or brokers_of(stream.cluster_arn or "", stream.auth)
     return KafkaReader(brokers, stream.name, security(stream.auth), start_at=stream.start_at)

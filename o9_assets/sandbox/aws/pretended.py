@@ -30,7 +30,6 @@ _SOME = {
         "StartWorkflowRun",
         "StopCrawler",
     ),
-    "kafka": ("GetBootstrapBrokers",),
     "sagemaker": (
         "CreateAutoMLJob",
         "CreateAutoMLJobV2",

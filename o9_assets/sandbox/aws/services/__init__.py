@@ -16,6 +16,9 @@ DEFAULT: dict[str, str] = {
     "glue": "o9_assets.sandbox.aws.services.glue:Glue",
     "s3": "o9_assets.sandbox.aws.services.s3:S3",
     "lambda": "o9_assets.sandbox.aws.services.lambda_:Lambda",
+    "iot": "o9_assets.sandbox.aws.services.iot:Iot",
+    "iot-data": "o9_assets.sandbox.aws.services.iot:IotData",
+    "kafka": "o9_assets.sandbox.aws.services.kafka:Kafka",
     "kinesis": "o9_assets.sandbox.aws.services.kinesis:Kinesis",
 }
 """Where the fake of each service is, as module:class."""
