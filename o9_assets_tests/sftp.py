@@ -36,11 +36,11 @@ class Host:
 
     def use(self, **given: Any) -> None:
         """Have the exchange deliver to this host."""
-        base = load_profile("sftp")
+        path = self.exchange.home / "sftp.yaml"
+        path.write_text(f"based_on: sftp\nname: own\nsftp: {{host_key: {self.public()}}}\n")
+        base = load_profile(str(path))
         files = base.files.model_copy(update={"load_patience_seconds": 4.0, **given.pop("files", {})})
-        sftp = base.sftp.model_copy(
-            update={"host": "127.0.0.1", "port": self.port, "host_key": self.public(), **given.pop("sftp", {})}
-        )
+        sftp = base.sftp.model_copy(update={"host": "127.0.0.1", "port": self.port, **given.pop("sftp", {})})
         self.exchange.profile_keys = {"carrier": "sftp", "files": files, "sftp": sftp, **given}
 
     def secret(self, name: str) -> str:

@@ -22,10 +22,10 @@ class Problem:
 
 
 class SettingsError(Permanent):
-    """The settings file is wrong. `problems` holds every wrong setting found at once."""
+    """The settings file is wrong. `problems` holds every wrong setting found at once; `explained` is its keys' page."""
 
-    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, file: str, problems: Sequence[Problem], *, explained: str = "docs/planning.md") -> None:
         self.file = file
         self.problems = tuple(problems)
         listed = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"{file} cannot be used:\n{listed}\n", remedy="docs/planning.md explains every key.")
+        super().__init__(f"{file} cannot be used:\n{listed}\n", remedy=f"{explained} explains every key.")

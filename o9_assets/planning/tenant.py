@@ -75,7 +75,7 @@ def fill_in(values: dict[str, Any]) -> dict[str, Any]:
     try:
         names = _Named.model_validate(given).names
     except ValidationError as error:
-        raise SettingsError(str(path), problems_of(error, _Named, lines)) from error
+        raise SettingsError(str(path), problems_of(error, _Named, lines), explained="docs/o9.md") from error
     merged = dict(o9)
     for key, theirs in (("columns", names.columns), ("measures", names.measures)):
         own = o9.get(key, {})

@@ -6,8 +6,8 @@ a built-in one under `based_on` and say only what differs. docs/o9.md explains e
 
 from __future__ import annotations
 
+import base64
 import re
-import string
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,20 +19,40 @@ from o9_assets.planning.model import Model, Wrong, suggest
 from o9_assets.planning.problems import problems_of
 from o9_assets.planning.source import read, read_file
 from o9_assets.planning.tenant import Names
+from o9_assets.resources.o9.paths import Paths, places_of
 
 __all__ = ["Profile", "address", "load_profile"]
 
 BUILT_IN = Path(__file__).with_name("profiles")
-PLACES = {"model", "tenant", "dimension", "measure_group", "run", "file"}
 
 
-def _template(value: str) -> str:
-    """A path below the base URL, with known places only."""
-    if not value.startswith("/"):
-        raise ValueError(f"{value!r} must begin with '/', for it comes after the base URL")
-    for _, place, _, _ in string.Formatter().parse(value):
-        if place is not None and place not in PLACES:
-            raise ValueError(f"{{{place}}} is none of {', '.join(sorted(PLACES))}{suggest(place, sorted(PLACES))}")
+def _host_key(value: str) -> str:
+    """A public key as known_hosts has it: its kind, and base64 that names the same kind (RFC 4253, 6.6)."""
+    found = re.fullmatch(r"([a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,2})( [^\r\n]*)?", value)
+    if value and found is None:
+        raise ValueError("is no host key; it is its kind and base64, such as ssh-ed25519 AAAA...")
+    if found is not None:
+        kind = found[1].encode()
+        try:
+            content = base64.b64decode(found[2], validate=True)
+        except ValueError:
+            content = b""
+        if not content.startswith(len(kind).to_bytes(4, "big") + kind) or len(content) < len(kind) + 36:
+            raise ValueError(f"is no whole {found[1]} key; copy it anew from what o9 told you")
+    return value
+
+
+def _folder(value: str) -> str:
+    """A folder below the tenant's."""
+    if ".." in value.split("/") or "\\" in value or not value.isprintable():
+        raise ValueError(f"{value!r} leads out of the tenant's folder, or holds what no folder's name does")
+    return value
+
+
+def _address(value: Any) -> Any:
+    """A base URL. One that holds a login or a query is not repeated in the error, for that may be a secret."""
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", value):
+        raise ValueError("must be an address such as https://acme.example.com, without login, query or fragment")
     return value
 
 
@@ -43,21 +63,11 @@ def _secret_name(value: Any) -> Any:
     return value
 
 
-Template = Annotated[str, AfterValidator(_template)]
 SecretName = Annotated[str, BeforeValidator(_secret_name)]
+Folder = Annotated[str, AfterValidator(_folder)]
+HostKey = Annotated[str, AfterValidator(_host_key)]
+Address = Annotated[str, BeforeValidator(_address)]
 Dimension = Literal["item", "location", "channel", "time"]
-
-
-class Paths(Model):
-    """Paths below the base URL; {model}, {tenant}, {dimension}, {measure_group}, {run} and {file} are filled in."""
-
-    members: Template = "/api/v2/master/{model}/{dimension}"
-    facts: Template = "/api/v2/fact/{model}/{measure_group}"
-    query: Template = "/api/ibplquery/{tenant}/ExecuteQueryJson"
-    login: Template = "/api/framework/auth/login"
-    pipeline: Template = "/{tenant}/api/v3/integration/{tenant}/ui/airflow/execute?IsolatedExecution=false"
-    upload: Template = "/{tenant}/api/v3/integration/{tenant}/DataLakefiles/upload?filePath={file}&overrideFile=false"
-    pipeline_status: Template | None = Field(None, description="Left out, a started pipeline is not asked after")
 
 
 class Login(Model):
@@ -71,16 +81,18 @@ class Login(Model):
 class Files(Model):
     """carrier: data_lake or sftp. Facts go as CSV files; a file is named after its content, so equal files are one."""
 
-    folder: str = Field("inbound", description="Folder below the tenant's")
+    folder: Folder = Field("inbound", description="Folder below the tenant's")
     name: str = Field("Fact.{measure_group}.{chunk}.csv", description="{measure_group} and {chunk} are filled in")
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: str = Field(",", pattern=r"^[,;|~^\t]$", description="One of , ; | ~ ^ and tab")
     control: str | None = Field(None, description="carrier: sftp; ending of an empty file that says a file is whole")
-    outbound_folder: str = Field("outbound", description="Folder below the tenant's in which o9 drops its files")
+    outbound_folder: Folder = Field("outbound", description="Folder below the tenant's in which o9 drops its files")
     outbound_control: str | None = Field(
         None,
         description="Ending of the empty file that says that an outbound file is whole, where o9 makes one",
     )
-    load_pipeline: str = Field("LoadFacts", description="carrier: data_lake; pipeline that loads the files")
+    load_pipeline: str = Field(
+        "LoadFacts", min_length=1, description="carrier: data_lake; pipeline that loads the files"
+    )
     load_patience_seconds: float = Field(900, ge=0, description="How long o9 may take to load files")
     confirm: Literal["read_back", "receipt"] = Field(
         "read_back", description="Loaded cells are looked up by the API; or taken as loaded where there is none"
@@ -88,18 +100,23 @@ class Files(Model):
 
     @model_validator(mode="after")
     def _name_holds_the_chunk(self) -> Files:
-        places = {place for _, place, _, _ in string.Formatter().parse(self.name) if place is not None}
+        try:
+            places = set(places_of(self.name))
+        except ValueError as error:
+            raise Wrong((("name",), str(error))) from error
         if "chunk" not in places or places - {"chunk", "measure_group"}:
             raise Wrong((("name",), "must hold {chunk}, may hold {measure_group}, and nothing else in braces"))
+        if "/" in self.name or "\\" in self.name or not self.name.isprintable():
+            raise Wrong((("name",), "must be a file's name alone; its folder is files.folder"))
         return self
 
 
 class Sftp(Model):
     """carrier: sftp. The host's key is pinned: with another one nothing is sent."""
 
-    host: str = Field("sftp.o9.example.com", min_length=1)
+    host: str = Field("sftp.o9.example.com", pattern=r"^[A-Za-z0-9._:-]+$")
     port: int = Field(2222, ge=1, le=65535)
-    host_key: str = Field("", description="As in known_hosts without the host, such as ssh-ed25519 AAAA...")
+    host_key: HostKey = Field("", description="As in known_hosts without the host, such as ssh-ed25519 AAAA...")
     user: SecretName = Field("O9_SFTP_USER", description="Name of the secret; never the user itself")
     key: SecretName = Field(
         "O9_SFTP_KEY", description="Name of the secret that holds the private key (OpenSSH), never the key"
@@ -133,9 +150,7 @@ class Profile(Model):
 
     name: str = Field(min_length=1)
     status: str = Field("observed, unconfirmed", description="How sure one can be of it")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[^/\s]+", description="The tenant's address; O9_BASE_URL, where it is set, wins"
-    )
+    base_url: Address | None = Field(None, description="The tenant's address; O9_BASE_URL, where it is set, wins")
     auth: Literal["api_key", "login"] = Field(
         "api_key", description="`Authorization: ApiKey <key>`, or `Basic <token>` with the token that a login gives"
     )
@@ -152,12 +167,16 @@ class Profile(Model):
     batch_size: int = Field(5_000, ge=1, le=1_000_000, description="Rows of a request")
     concurrent_requests: int = Field(4, ge=1, le=64)
     timeout_seconds: float = Field(60, gt=0)
-    time_attribute: str = Field("StartDate", description="Time's attribute that date filters of facts go by")
+    time_attribute: str = Field(
+        "StartDate", min_length=1, description="Time's attribute that date filters of facts go by"
+    )
     create_members: tuple[Dimension, ...] = Field(
         ("item", "location", "channel", "time"), description="Dimensions whose members are created where o9 lacks them"
     )
     names: Names = Field(Names(), description="What the tenant calls columns, measures and time, for settings to use")
-    plan_pipeline: str = Field("plan", description="Pipeline that computes the plan and drops it as a file")
+    plan_pipeline: str = Field(
+        "plan", min_length=1, description="Pipeline that computes the plan and drops it as a file"
+    )
     plan_patience_seconds: float = Field(900, ge=0, description="How long the plan's file is waited for")
     retry: Retry = Retry()
     limits: Limits = Limits()
@@ -176,7 +195,10 @@ def address(profile: Profile, given: str) -> str:
     found = given or profile.base_url
     if not found:
         raise Permanent("Nothing says where o9 is.", remedy="Set O9_BASE_URL, or base_url in the contract profile.")
-    return found
+    try:
+        return str(_address(found))
+    except ValueError as error:
+        raise Permanent(f"O9_BASE_URL {error}.", remedy="Set it anew.") from error
 
 
 def load_profile(name: str) -> Profile:
@@ -186,19 +208,21 @@ def load_profile(name: str) -> Profile:
     known = sorted(p.stem for p in BUILT_IN.glob("*.yaml"))
     if not path.is_file():
         message = f"no such profile{suggest(name, known)}; built in: {', '.join(known)}, or the path of a file"
-        raise SettingsError(name, [Problem("o9.profile", None, message)])
+        raise SettingsError(name, [Problem("o9.profile", None, message)], explained="docs/o9.md")
     values, lines = read(read_file(path), str(path))
     based_on = values.pop("based_on", None)
     if based_on is not None:
         if based_on not in known:
             message = f"{based_on!r} is no built-in profile{suggest(str(based_on), known)}; there are {known}"
-            raise SettingsError(str(path), [Problem("based_on", lines.of(("based_on",)), message)])
+            raise SettingsError(
+                str(path), [Problem("based_on", lines.of(("based_on",)), message)], explained="docs/o9.md"
+            )
         base, _ = read(read_file(BUILT_IN / f"{based_on}.yaml"), based_on)
         values = _merged(base, values)
     try:
         return Profile.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(str(path), problems_of(error, Profile, lines)) from error
+        raise SettingsError(str(path), problems_of(error, Profile, lines), explained="docs/o9.md") from error
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

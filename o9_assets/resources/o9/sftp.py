@@ -70,6 +70,10 @@ class Connection:
     @classmethod
     async def open(cls, client: O9Client) -> Connection:
         given = client.profile.sftp
+        if not given.host_key:
+            raise Denied(
+                f"The profile names no host key for {given.host}.", remedy="Set sftp.host_key to what o9 told you."
+            )
         try:
             hosts = asyncssh.import_known_hosts(f"[{given.host}]:{given.port} {given.host_key}\n")
             ssh = await asyncssh.connect(
