@@ -6,10 +6,13 @@ import codecs
 import gzip
 import uuid
 import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+from o9_assets.landing.json_sequence import as_lines
 from o9_assets.planning.feeds import Format
 
 __all__ = ["Hopeless", "Plain", "make_plain"]
@@ -56,28 +59,40 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
         return Plain(path)
     if form.compression == "none" and zipped:
         raise Hopeless("unexpected_gzip", "declared as not compressed, but it is gzip")
+    sequence = form.type == "jsonl" and form.separated_by == "nothing"
     as_it_lies = (
-        form.encoding == "utf-8" and not zipped and not magic.startswith(codecs.BOM_UTF8) and form.quote.isascii()
+        form.encoding == "utf-8"
+        and not zipped
+        and not sequence
+        and not magic.startswith(codecs.BOM_UTF8)
+        and form.quote.isascii()
     )
     target = path if as_it_lies else folder / uuid.uuid4().hex
     decoder = codecs.getincrementaldecoder("utf-8-sig" if form.encoding == "utf-8" else form.encoding)()
     has_nul, done, quotes, quote = False, 0, 0, form.quote.encode()
+
+    def decoded(source: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[bytes, str]]:
+        """Blocks as they lie, and their text."""
+        nonlocal done
+        while block := source.read(BLOCK):
+            yield block, decoder.decode(block)
+            done += len(block)
+        yield b"", decoder.decode(b"", final=True)
+
     try:
         with (
-            gzip.open(path, "rb") if zipped else path.open("rb") as source,
+            gzip.open(path, "rb") if zipped else path.open("rb") as opened,
             nullcontext() if as_it_lies else target.open("wb") as sink,
         ):
-            while block := source.read(BLOCK):
-                decoded = decoder.decode(block)
-                text = block if as_it_lies else decoded.encode()
-                has_nul = has_nul or b"\0" in text
-                quotes += text.count(quote) if quote else 0
+            blocks: Iterable[tuple[bytes, str]] = decoded(opened)
+            if sequence:
+                blocks = ((b"", line) for line in as_lines(text for _, text in blocks))
+            for block, text in blocks:
+                content = block if as_it_lies else text.encode()
+                has_nul = has_nul or b"\0" in content
+                quotes += content.count(quote) if quote else 0
                 if sink is not None:
-                    sink.write(text)
-                done += len(block)
-            last = decoder.decode(b"", final=True).encode()
-            if sink is not None:
-                sink.write(last)
+                    sink.write(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Hopeless("broken_gzip", f"after {done:,} bytes: {error}") from error
     except UnicodeDecodeError as error:

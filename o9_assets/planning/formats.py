@@ -56,6 +56,10 @@ class Format(Model):
     decimal: Literal[".", ","] = Field(".", description="Decimal sign of numbers")
     thousands: Literal["", ".", ",", " ", "'"] = Field("", description="Sign between thousands, where one is written")
     compression: Literal["none", "gzip", "auto"] = Field("auto", description="auto looks at the first bytes")
+    separated_by: Literal["lines", "nothing"] = Field(
+        "lines",
+        description="jsonl: nothing where objects follow each other without line breaks, as Firehose writes them",
+    )
     timestamp: TimeFormat = Field(
         "%Y-%m-%d %H:%M:%S",
         description="strptime format of moments, in local time unless it has %z; or iso8601, or epoch_ms",
@@ -85,8 +89,8 @@ class Format(Model):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Format:
-        means_nothing = {"csv": (), "jsonl": ("delimiter", "quote", "header")}.get(
-            self.type, ("delimiter", "quote", "header", "encoding", "compression")
+        means_nothing = {"csv": ("separated_by",), "jsonl": ("delimiter", "quote", "header")}.get(
+            self.type, ("delimiter", "quote", "header", "encoding", "compression", "separated_by")
         )
         found: list[tuple[tuple[str | int, ...], str]]
         found = [((name,), f"means nothing for {self.type}") for name in means_nothing if name in self.model_fields_set]
