@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 from o9_assets.failures import Failed
+from o9_assets.sandbox.o9 import Faults
 from o9_assets.sandbox.together import Sandbox, exports
 
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--sftp-port", type=int, help="serve o9's SFTP there")
     parser.add_argument("--iam", action="store_true", help="enforce policies")
     parser.add_argument("--faults", type=Path, help="JSON file of AWS's faults; docs/sandbox.md lists them")
+    parser.add_argument("--o9-faults", type=Path, help="JSON file of o9's faults; docs/o9.md lists them")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     stop = threading.Event()
@@ -33,7 +35,8 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     ports = {"aws_port": given.aws_port, "o9_port": given.o9_port, "sftp_port": given.sftp_port}
     try:
-        with Sandbox(given.state, **ports, iam=given.iam) as sandbox:
+        o9_faults = Faults.load(given.o9_faults) if given.o9_faults else None
+        with Sandbox(given.state, **ports, iam=given.iam, o9_faults=o9_faults) as sandbox:
             if given.faults:
                 sandbox.twin.faults.load(given.faults)
             text = exports(sandbox.environment())

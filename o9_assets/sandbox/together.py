@@ -25,6 +25,7 @@ from o9_assets.sandbox.aws import Twin
 if TYPE_CHECKING:
     import uvicorn
 
+    from o9_assets.sandbox.o9.faults import Faults
     from o9_assets.sandbox.o9.plan import Drop
 
 __all__ = ["Sandbox", "exports", "s3_drop"]
@@ -41,9 +42,17 @@ class Sandbox:
     """
 
     def __init__(
-        self, state: Path, *, aws_port: int = 0, o9_port: int = 0, sftp_port: int | None = None, iam: bool = False
+        self,
+        state: Path,
+        *,
+        aws_port: int = 0,
+        o9_port: int = 0,
+        sftp_port: int | None = None,
+        iam: bool = False,
+        o9_faults: Faults | None = None,
     ) -> None:
         self._state, self._o9_port, self.sftp_port = state.resolve(), o9_port, sftp_port
+        self._o9_faults = o9_faults
         self.twin = Twin(self._state / "aws", port=aws_port, iam=iam)
         self.host_key = ""
         """SFTP's host key, as a profile's `sftp.host_key` wants it."""
@@ -98,7 +107,8 @@ class Sandbox:
 
         try:
             store = Store(self._state / "o9.db")
-            app = build_app(store, s3_drop(self.twin.client("s3"), LANDING, "landing"))
+            drop = s3_drop(self.twin.client("s3"), LANDING, "landing")
+            app = build_app(store, drop, faults=self._o9_faults)
             self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
             if self.sftp_port is None:
                 started.set()

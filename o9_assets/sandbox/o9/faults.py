@@ -34,8 +34,8 @@ class Faults:
 
     fail_every: int = 0  # 500 without taking the request
     throttle_first: int = 0  # 429 with Retry-After for so many requests
-    retry_after_seconds: float = 1
-    slow_seconds: float = 0
+    retry_after_seconds: float = 1.0
+    slow_seconds: float = 0.0
     revoke_key_after: int = 0  # 401 from then on
     expire_tokens_every: int = 0
     cut_every: int = 0  # half a body
@@ -51,11 +51,19 @@ class Faults:
 
     @classmethod
     def load(cls, path: Path) -> Faults:
-        """Faults from a JSON object in a file. Raises Permanent, naming the key that is no fault."""
-        given = json.loads(path.read_text(encoding="utf-8"))
-        known = {f.name for f in fields(cls) if f.name not in ("answer", "lose_answer", "seen")}
-        if wrong := sorted(set(given) - known):
-            raise Permanent(f"{path}: {wrong[0]} is no fault.", remedy=f"There are {', '.join(sorted(known))}.")
+        """Faults from a JSON object in a file. Raises Permanent, naming the key that is no fault or is wrong."""
+        try:
+            given = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Permanent(f"{path} cannot be read: {error}.", remedy="It holds a JSON object.") from error
+        if not isinstance(given, dict):
+            raise Permanent(f"{path} holds no JSON object.", remedy='Write it as {"fail_every": 3}.')
+        known = {f.name: f.default for f in fields(cls) if f.name not in ("answer", "lose_answer", "seen")}
+        for name, value in given.items():
+            if name not in known:
+                raise Permanent(f"{path}: {name} is no fault.", remedy=f"There are {', '.join(sorted(known))}.")
+            if not _fits(value, known[name]):
+                raise Permanent(f"{path}: {name} cannot be {value!r}.", remedy=f"Without it, it is {known[name]!r}.")
         return cls(**given)
 
     @property
@@ -140,6 +148,19 @@ class FaultyApp:
             await send({"type": "http.response.body", "body": body})
 
         return changed
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is what a fault's default is: a switch, a number from 0, or a pattern."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, str):
+        try:
+            return isinstance(value, str) and bool(re.compile(value))
+        except re.error:
+            return False
+    number = int | float if isinstance(default, float) else int  # seconds, or a count
+    return isinstance(value, number) and 0 <= value < 1_000_000
 
 
 def _at(every: int, number: int) -> bool:

@@ -32,9 +32,12 @@ class Started:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    state = tmp_path_factory.mktemp("sandbox") / "state"
+    folder = tmp_path_factory.mktemp("sandbox")
+    state, faults = folder / "state", folder / "faults.json"
+    faults.write_text('{"poison": "poisoned"}')
     began = time.monotonic()
     command = [sys.executable, "-m", "o9_assets.sandbox", "--state", str(state), "--aws-port", "0", "--o9-port", "0"]
+    command += ["--o9-faults", str(faults)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -85,6 +88,13 @@ def test_o9_answers_to_its_key(sandbox: Started) -> None:
     key = sandbox.environment["O9_API_KEY"]
     assert httpx.get(url, headers={"Authorization": f"ApiKey {key}"}).status_code == 200
     assert httpx.get(url, headers={"Authorization": "ApiKey wrong"}).status_code == 401
+
+
+def test_faults_of_o9_are_switched_on_by_a_file(sandbox: Started) -> None:
+    url = f"{sandbox.environment['O9_BASE_URL']}/api/v2/master/model/Item"
+    header = {"Authorization": f"ApiKey {sandbox.environment['O9_API_KEY']}"}
+    answers = [httpx.post(url, headers=header, json={"Data": [{"Name": name}]}) for name in ("poisoned", "good")]
+    assert [answer.status_code for answer in answers] == [422, 200]
 
 
 def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:

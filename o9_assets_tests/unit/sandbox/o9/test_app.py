@@ -185,10 +185,32 @@ def test_a_file_with_the_same_content_is_not_dropped_again(tmp_path: Path) -> No
 
 
 @pytest.mark.faults
-def test_faults_are_read_from_a_file_and_an_unknown_one_is_named(tmp_path: Path) -> None:
+def test_faults_are_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "faults.json"
     path.write_text('{"fail_every": 3}')
     assert Faults.load(path).fail_every == 3
-    path.write_text('{"fail_evry": 3}')
-    with pytest.raises(Permanent, match="fail_evry is no fault"):
+    path.write_text('{"slow_seconds": 0.5, "poison": "x+", "half_files": true}')
+    given = Faults.load(path)
+    assert (given.slow_seconds, given.poison, given.half_files) == (0.5, "x+", True)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"fail_evry": 3}', "fail_evry is no fault"),
+        ('{"fail_every": "3"}', "fail_every cannot be '3'"),
+        ('{"fail_every": 1.5}', "fail_every cannot be 1.5"),
+        ('{"slow_seconds": -1}', "slow_seconds cannot be -1"),
+        ('{"cut_every": true}', "cut_every cannot be True"),
+        ('{"half_files": 1}', "half_files cannot be 1"),
+        ('{"poison": "("}', r"poison cannot be '\('"),
+        ("[3]", "holds no JSON object"),
+        ("{", "cannot be read"),
+    ],
+)
+def test_a_fault_that_is_none_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "faults.json"
+    path.write_text(text)
+    with pytest.raises(Permanent, match=message):
         Faults.load(path)
