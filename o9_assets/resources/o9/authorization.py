@@ -6,10 +6,12 @@ repr, a log or an error.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from o9_assets.resources.o9.errors import Denied
 from o9_assets.resources.o9.profile import Login, Profile
 
 __all__ = ["Authorization", "authorization"]
@@ -37,10 +39,10 @@ class ApiKey:
         self._name, self._secret = name, secret
 
     async def header(self) -> str:
-        return f"ApiKey {self._secret(self._name)}"
+        return _header("ApiKey", self._secret(self._name), self._name)
 
     def refused(self, header: str) -> bool:
-        return f"ApiKey {self._secret(self._name)}" != header
+        return _header("ApiKey", self._secret(self._name), self._name) != header
 
 
 class LoginToken:
@@ -62,7 +64,7 @@ class LoginToken:
                     "expirySeconds": self._login.expiry_seconds,
                 }
             )
-            self._header = f"Basic {token}"
+            self._header = _header("Basic", token, "The login's token")
             self._renew_at = self._clock() + 0.9 * self._login.expiry_seconds
         return self._header
 
@@ -70,6 +72,16 @@ class LoginToken:
         if header == self._header:  # otherwise another request renewed it meanwhile
             self._header = ""
         return True
+
+
+def _header(scheme: str, value: str, name: str) -> str:
+    """A header's value. One that no header can carry is told by its name: HTTP libraries would tell it whole."""
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+        raise Denied(
+            f"{name} is empty, or holds what no header can: a line break or space at an end, or a letter beyond ASCII.",
+            remedy="Set it anew.",
+        )
+    return f"{scheme} {value}"
 
 
 def authorization(

@@ -102,8 +102,12 @@ class Caller:
             except NOT_SENT as error:
                 last, kind = type(error).__name__, Unavailable
                 self._breaker.failed()
+            except httpx.UnsupportedProtocol as error:
+                raise ContractBroken(f"{method} {path}: {error}", remedy="Look at the base URL.") from error
             except (httpx.TransportError, Garbled) as error:
-                last, kind = str(error) or type(error).__name__, Unavailable
+                # What a library says of a request that it cannot write may hold the header.
+                said = "" if isinstance(error, httpx.LocalProtocolError) else str(error)
+                last, kind = said or type(error).__name__, Unavailable
                 self._breaker.failed()
                 self._unconfirmed(writes_facts, method, path, last)
             else:
@@ -209,7 +213,7 @@ def _object(response: httpx.Response, path: str) -> dict[str, Any]:
 
 def _masked(response: httpx.Response, sign: str) -> httpx.Response:
     """A refusal without the key or token that was sent: some gateways repeat it, and what o9 says is logged."""
-    sent = sign.rpartition(" ")[2].encode()
+    sent = sign.partition(" ")[2].encode()
     return httpx.Response(response.status_code, content=response.content.replace(sent, b"***"))
 
 

@@ -51,7 +51,8 @@ def _folder(value: str) -> str:
 
 def _address(value: Any) -> Any:
     """A base URL. One that holds a login or a query is not repeated in the error, for that may be a secret."""
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", value):
+    good = isinstance(value, str) and re.fullmatch(r"https?://([\w.-]+|\[[0-9a-f:]+\])(:\d{1,5})?(/[^\s@?#]*)?", value)
+    if not good or (good[2] and int(good[2][1:]) > 65535):
         raise ValueError("must be an address such as https://acme.example.com, without login, query or fragment")
     return value
 

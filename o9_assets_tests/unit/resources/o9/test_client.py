@@ -370,6 +370,21 @@ def test_no_secret_is_in_a_repr_an_error_or_the_log(time: Time, caplog: pytest.L
     assert SECRET not in "\n".join([*told, caplog.text])
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("end", ["\n", " ", "ü", "\x00"])
+def test_a_key_that_no_header_can_carry_is_told_by_its_name_at_once(
+    time: Time, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler, seen = script(page("a"))
+    o9 = client(handler, time)
+    caplog.set_level(logging.DEBUG)
+    o9.secret = lambda name: SECRET + end
+    with o9, pytest.raises(Denied, match="O9_API_KEY is empty, or holds what no header can") as error:
+        o9.members("Item")
+    assert not seen and not time.slept
+    assert SECRET not in f"{error.value} {error.value.__cause__!r} {error.value.__context__!r} {caplog.text}"
+
+
 def test_requests_keep_the_pace_that_the_tenant_allows(time: Time) -> None:
     handler, seen = script(*[page(f"a{n}", cursor=str(n)) for n in range(4)], page("b"))
     with client(handler, time, limits=Limits(requests_per_second=2)) as o9:
