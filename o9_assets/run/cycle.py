@@ -68,7 +68,11 @@ def latest_cycle(deployment: Deployment) -> str:
             "FROM history WHERE is_complete) GROUP BY 1 HAVING sum(days) = 7)"
         ).fetchall()
     if last is None:
-        raise Permanent("No whole week of demand is in.", remedy="Bring files in; the report of `refresh` tells more.")
+        raise Permanent(
+            "No whole week of demand is in, so there is nothing to forecast from.",
+            remedy="Bring in files for every day of a week. Of days before the first one that a file stands for "
+            "(covers_date in its path) nothing is known; leave covers_date out where one file holds the past.",
+        )
     return next_cycle(deployment.settings, last)
 
 

@@ -52,7 +52,9 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
     if not folder.is_dir():
         raise Permanent(f"{folder} is no folder.", remedy="Name the folder that holds the files.")
     found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+    named = ((path.relative_to(folder).as_posix(), path) for path in found)
+    # What the landing zone takes for unfinished or hidden would never be read, and may be this platform's own state.
+    return sorted((name, path) for name, path in named if not any(part.startswith(".") for part in name.split("/")))
 
 
 def ensure_sample(deployment: Deployment | None = None) -> int:

@@ -78,6 +78,8 @@ def _write(table: Table, dataset: Dataset, rows: duckdb.DuckDBPyRelation) -> lis
 
 def _copy(table: Table, dataset: Dataset, rows: duckdb.DuckDBPyRelation, folder: Path) -> list[Path]:
     """The files that DuckDB wrote into `folder`, without those that hold no row."""
+    import pyarrow.parquet as pq
+
     ids = {field.name: field.field_id for field in table.schema().fields}
     options: dict[str, Any] = {"field_ids": ids, "compression": "zstd", "filename_pattern": "{uuid}"}
     if dataset.partition_by:
@@ -85,7 +87,11 @@ def _copy(table: Table, dataset: Dataset, rows: duckdb.DuckDBPyRelation, folder:
     else:
         options |= {"file_size_bytes": "256MB"}
     rows.project(dataset.select_list()).to_parquet(str(folder), **options)
-    return sorted(folder.rglob("*.parquet"))
+    written = sorted(folder.rglob("*.parquet"))
+    for path in written:
+        if pq.read_metadata(path).num_rows == 0:  # of no rows at all, DuckDB writes a file too
+            path.unlink()
+    return [path for path in written if path.exists()]
 
 
 def _data_file(table: Table, dataset: Dataset, path: str, location: str) -> DataFile:

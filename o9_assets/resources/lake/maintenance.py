@@ -3,6 +3,9 @@
 pyiceberg expires snapshots but deletes no data file, and it does not compact: both are done here. A file goes only
 when no snapshot that is left refers to it and it is older than the longest run, for a run that has begun may still be
 about to commit it.
+
+A commit does a little of it at once, so that the next one costs what it costs however many went before: readers open
+few files, and metadata stays small.
 """
 
 from __future__ import annotations
@@ -23,11 +26,18 @@ if TYPE_CHECKING:
 
     from o9_assets.resources.lake.room import Lake
 
-__all__ = ["MaintenanceReport", "maintain"]
+__all__ = ["MaintenanceReport", "after_commit", "file_count", "maintain"]
 
 SMALL_BYTES = 32 << 20
 TARGET_BYTES = 256 << 20
 ENOUGH_SMALL_FILES = 4
+# Every so many files more, a commit writes the tiny ones as one: what is read at each run (the manifest, a row a
+# file) would else be as many files as there were runs.
+FILES_BETWEEN = 16
+TINY_BYTES = 1 << 20
+ENOUGH_TINY_FILES = 8
+# Of more than twice as many untagged snapshots a commit expires the oldest: else a commit grows eightfold in 300.
+KEPT_SNAPSHOTS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,28 @@ def maintain(
     return MaintenanceReport(compacted, written, expired, removed, size)
 
 
-def _compact(lake: Lake, dataset: Dataset) -> tuple[int, int]:
+def file_count(table: Table) -> int:
+    """Data files of the current snapshot, from metadata alone."""
+    current = table.current_snapshot()
+    if current is None or current.summary is None:
+        return 0
+    return int(current.summary.additional_properties.get("total-data-files", 0))
+
+
+def after_commit(lake: Lake, dataset: Dataset, table: Table, files_before: int) -> None:
+    """The part of maintenance that a commit does. Where another writer is first, a later commit does it."""
+    if file_count(table) // FILES_BETWEEN > files_before // FILES_BETWEEN:
+        _compact(lake, dataset, small=TINY_BYTES, enough=ENOUGH_TINY_FILES)
+        table.refresh()
+    if len(table.metadata.snapshots) > KEPT_SNAPSHOTS * 2:
+        held = {ref.snapshot_id for ref in table.refs().values()}
+        old = sorted((s for s in table.metadata.snapshots if s.snapshot_id not in held), key=lambda s: s.timestamp_ms)
+        _forget(table, [s.snapshot_id for s in old[:-KEPT_SNAPSHOTS]])
+
+
+def _compact(
+    lake: Lake, dataset: Dataset, *, small: int = SMALL_BYTES, enough: int = ENOUGH_SMALL_FILES
+) -> tuple[int, int]:
     """Write the small files of each partition as one. The rows, and so everything a reader sees, stay the same."""
     import duckdb
 
@@ -61,11 +92,11 @@ def _compact(lake: Lake, dataset: Dataset) -> tuple[int, int]:
     base = lake.snapshot_id(dataset)
     groups: dict[str, list[DataFile]] = {}
     for task in table.scan().plan_files():
-        if task.file.file_size_in_bytes < SMALL_BYTES and not task.delete_files:
+        if task.file.file_size_in_bytes < small and not task.delete_files:
             groups.setdefault(str(task.file.partition), []).append(task.file)
     gone, new = [], []
     for group in groups.values():
-        if len(group) < ENOUGH_SMALL_FILES:
+        if len(group) < enough:
             continue
         total = 0
         chosen = []
@@ -91,15 +122,22 @@ def _expire(lake: Lake, dataset: Dataset, before: datetime) -> int:
     held = {ref.snapshot_id for ref in table.refs().values()}
     limit = int(before.timestamp() * 1000)
     old = [s.snapshot_id for s in table.metadata.snapshots if s.snapshot_id not in held and s.timestamp_ms < limit]
-    if not old:
-        return 0
-    from pyiceberg.exceptions import CommitFailedException
+    return _forget(table, old)
 
+
+def _forget(table: Table, snapshots: list[int]) -> int:
+    """Expire snapshots; returns how many. Where another writer was first, the next maintenance does it."""
+    from o9_assets.resources.lake.room import lost_race
+
+    if not snapshots:
+        return 0
     try:
-        table.maintenance.expire_snapshots().by_ids(old).commit()
-    except CommitFailedException:
-        return 0  # the next maintenance does it
-    return len(old)
+        table.maintenance.expire_snapshots().by_ids(snapshots).commit()
+    except Exception as error:
+        if not lost_race(error):
+            raise
+        return 0
+    return len(snapshots)
 
 
 def _remove_orphans(table: Table, before: datetime) -> tuple[int, int]:

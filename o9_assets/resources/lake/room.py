@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["ANY", "Commit", "Lake"]
 
 ATTEMPTS = 30
-# More untagged snapshots than this are expired with a commit: without it a commit grows about eightfold in 300.
-KEPT_SNAPSHOTS = 25
 ANY = -1
 """`based_on` of a write that does not depend on what the table held."""
 
@@ -79,7 +77,7 @@ class Lake:
                         **{"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"},
                     )
                 except Exception as error:  # another process made the catalog's own tables at the same moment
-                    if not _lost_race(error):
+                    if not lost_race(error):
                         raise
                     _pause(attempt)
             raise CommitConflict(f"{root} is being made by others.", remedy="Run it again.")
@@ -162,7 +160,7 @@ class Lake:
             except (TableAlreadyExistsError, NamespaceAlreadyExistsError):
                 _pause(attempt)
             except Exception as error:
-                if not _lost_race(error):
+                if not lost_race(error):
                     raise
                 _pause(attempt)
         raise CommitConflict(f"{dataset.name} could not be created in {ATTEMPTS} attempts.", remedy="Run it again.")
@@ -197,6 +195,7 @@ class Lake:
         marks: Mapping[str, str | None],
         based_on: int | None,
     ) -> Commit:
+        from o9_assets.resources.lake import maintenance
         from o9_assets.resources.lake.producer import MergingOverwrite
 
         table = self.ensure(dataset)
@@ -210,6 +209,7 @@ class Lake:
             gone = [] if where is None else self._plan(table, dataset, where, kept)
             leftovers = [file for old in gone for file in kept.get(old.file_path, [])]
             added = [*new, *leftovers]
+            files_before = maintenance.file_count(table)
             try:
                 with _quiet(), table.transaction() as transaction:
                     if added or gone:
@@ -226,7 +226,7 @@ class Lake:
                     if unset:
                         transaction.remove_properties(*unset)
             except Exception as error:
-                if not _lost_race(error):
+                if not lost_race(error):
                     raise
                 _pause(attempt)
                 table = self.ensure(dataset).refresh()
@@ -234,7 +234,7 @@ class Lake:
             kept_rows = sum(file.record_count for file in leftovers)
             removed = sum(file.record_count for file in gone) - kept_rows
             current = table.refresh().current_snapshot()
-            self._expire(table, KEPT_SNAPSHOTS)
+            maintenance.after_commit(self, dataset, table, files_before)
             return Commit(
                 current.snapshot_id if current and (added or gone) else None,
                 sum(file.record_count for file in new),
@@ -260,7 +260,7 @@ class Lake:
                 for file in new:
                     snapshot.append_data_file(file)
         except Exception as error:
-            if not _lost_race(error):
+            if not lost_race(error):
                 raise
             raise CommitConflict(
                 f"{dataset.name} was written meanwhile.", remedy="It is compacted next time."
@@ -295,22 +295,6 @@ class Lake:
                     kept[file.file_path] = files.write(table, dataset, rest)
             gone.append(file)
         return gone
-
-    def _expire(self, table: Table, keep: int) -> None:
-        """Forget untagged snapshots beyond `keep`, oldest first. Losing a race is no loss: the next commit does it."""
-        from pyiceberg.exceptions import CommitFailedException
-
-        if len(table.metadata.snapshots) <= keep * 2:
-            return
-        held = {ref.snapshot_id for ref in table.refs().values()}
-        old = sorted((s for s in table.metadata.snapshots if s.snapshot_id not in held), key=lambda s: s.timestamp_ms)
-        try:
-            table.maintenance.expire_snapshots().by_ids([s.snapshot_id for s in old[:-keep]]).commit()
-        except CommitFailedException:
-            return
-        except Exception as error:
-            if not _lost_race(error):
-                raise
 
     # Reading
 
@@ -425,7 +409,7 @@ class Lake:
                     manage.create_tag(current.snapshot_id, name)
                 return current.snapshot_id
             except Exception as error:
-                if not _lost_race(error):
+                if not lost_race(error):
                     raise
                 _pause(attempt)
         raise CommitConflict(f"{dataset.name} could not be tagged.", remedy="Run it again.")
@@ -450,7 +434,7 @@ def _check_base(dataset: Dataset, table: Table, based_on: int | None) -> None:
         )
 
 
-def _lost_race(error: Exception) -> bool:
+def lost_race(error: Exception) -> bool:
     """Whether another writer, or a lock that it held, made this commit fail."""
     from pyiceberg.exceptions import CommitFailedException, ValidationException
     from sqlalchemy.exc import IntegrityError, OperationalError

@@ -95,6 +95,17 @@ def test_an_overwrite_of_whole_partitions_rewrites_no_other_file(lake: Lake) -> 
     assert (summary["added-data-files"], summary["deleted-data-files"]) == ("1", "1")
 
 
+def test_a_slice_that_is_replaced_again_and_again_leaves_no_empty_file(lake: Lake) -> None:
+    """Bounds of texts are cut at 16 letters, so the file that holds nothing but the slice is read to know that."""
+    name = "a label that is longer than bounds are"
+    for turn in range(3):
+        lake.overwrite(FLAT, rows(turn, label=name), equal("label", name))
+    current = lake.ensure(FLAT).refresh().current_snapshot()
+    assert current is not None and current.summary is not None
+    assert current.summary["total-data-files"] == "1"
+    assert lake.read(FLAT)["key"].to_pylist() == [2]
+
+
 def test_a_null_outside_the_slice_survives_an_overwrite(lake: Lake) -> None:
     lake.append(FLAT, pa.concat_tables([rows(1, label="x"), rows(2)]))
     lake.overwrite(FLAT, rows(3), equal("label", "x"))
@@ -226,6 +237,8 @@ def test_a_commit_stays_quick_and_its_metadata_small_over_many_commits(lake: Lak
     assert lake.row_count(FLAT) == 90
     assert len(table.metadata.snapshots) <= 51
     assert len(table.current_snapshot().manifests(table.io)) <= 13  # type: ignore[union-attr]
+    assert len(list(table.scan().plan_files())) <= 32
+    assert sorted(lake.read(FLAT)["key"].to_pylist()) == list(range(90))
 
 
 # Many at once
