@@ -18,14 +18,24 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from o9_assets.resources.o9.answers import (
+    Receipt,
+    Row,
+    cursor_of,
+    member_name,
+    number_of,
+    page_of,
+    receipt_of,
+    table_of,
+    text_of,
+)
 from o9_assets.resources.o9.batch import Batch
-from o9_assets.resources.o9.calls import Answer, Caller, field
+from o9_assets.resources.o9.calls import Answer, Caller
 from o9_assets.resources.o9.errors import ContractBroken, O9Error, RejectedRows, Unconfirmed
 from o9_assets.resources.o9.profile import Profile
 
 __all__ = ["Batch", "Dropped", "O9Client", "Outcome", "Receipt", "RemoteFile"]
 
-Row = dict[str, Any]
 URL_ROOM = 4_000
 """Characters of names in one request's filter; longer URLs are cut or refused on the way."""
 
@@ -49,16 +59,6 @@ class RemoteFile:
 
 Outcome: TypeAlias = "Receipt | Dropped | O9Error"
 """What became of a batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What o9 said of a batch: its own number for it, rows accepted, and rows refused with their place and reason."""
-
-    receipt: str
-    accepted: int
-    rejected: tuple[tuple[int, str], ...]
-    attempts: int
 
 
 class O9Client:
@@ -104,18 +104,18 @@ class O9Client:
         """Names of a dimension's members; with `names`, those of them that o9 has."""
         path = self.path(self.profile.paths.members, dimension=dimension)
         if names is None:
-            return {str(row["Name"]) for page in self.member_pages(dimension) for row in page}
+            return {member_name(row) for page in self.member_pages(dimension) for row in page}
         found: set[str] = set()
         for some in by_length(sorted(names), URL_ROOM):
             pages = self._pages(path, [{"AttributeName": "Name", "Values": some}])
-            found |= {str(field(row, "Name")) for page in pages for row in page}
+            found |= {member_name(row) for page in pages for row in page}
         return found & set(names)
 
     def member_pages(self, dimension: str) -> Iterator[list[Row]]:
         """Pages of a dimension's members, each a row with Name and attributes."""
         for page in self._pages(self.path(self.profile.paths.members, dimension=dimension), []):
             for row in page:
-                field(row, "Name")
+                member_name(row)
             yield page
 
     def create_members(self, dimension: str, members: Sequence[Row]) -> int:
@@ -124,7 +124,7 @@ class O9Client:
         size, taken = self.profile.batch_size, 0
         for start in range(0, len(members), size):
             answer = self._call("POST", path, body={"Data": list(members[start : start + size])})
-            taken += int(field(answer.body, "Accepted"))
+            taken += number_of(answer.body, "Accepted")
         return taken
 
     # Facts
@@ -180,7 +180,7 @@ class O9Client:
                     return stop[0]
                 content = b'{"BatchId":"%s","Data":%s}' % (batch.batch_id.encode(), batch.rows())
                 try:
-                    return _receipt(await self.caller.call("POST", path, content=content, writes_facts=True), batch)
+                    return receipt_of(await self.caller.call("POST", path, content=content, writes_facts=True), batch)
                 except O9Error as error:
                     if not isinstance(error, RejectedRows | Unconfirmed):
                         stop.append(error)
@@ -194,28 +194,21 @@ class O9Client:
 
     def query(self, text: str) -> list[Row]:
         """Rows of an IBPL query, under `Dimension.[Attribute]` and the bare names of measures; numbers as text."""
-        answer = self._call("POST", self.path(self.profile.paths.query), body={"Query": text}).body
-        names = [
-            f"{meta['DimensionName']}.[{meta['AttributeName']}]" if "DimensionName" in meta else str(meta["Name"])
-            for meta in field(answer, "Meta")
-        ]
-        return [
-            {name: _value(row.get(f"C{place}")) for place, name in enumerate(names)} for row in field(answer, "Data")
-        ]
+        return table_of(self._call("POST", self.path(self.profile.paths.query), body={"Query": text}).body)
 
     # Pipelines
 
     def start_pipeline(self, pipeline: str, parameters: Row) -> str:
         """Start an o9 pipeline; returns the run's number."""
         body = {"TenantId": self.profile.tenant, "PipelineId": pipeline, "Parameters": parameters}
-        return str(field(self._call("POST", self.path(self.profile.paths.pipeline), body=body).body, "RunId"))
+        return text_of(self._call("POST", self.path(self.profile.paths.pipeline), body=body).body, "RunId")
 
     def pipeline_status(self, run: str) -> str | None:
         """Running, Succeeded or Failed; None where the profile has no path for it."""
         if self.profile.paths.pipeline_status is None:
             return None
         answer = self._call("GET", self.path(self.profile.paths.pipeline_status, run=run))
-        return str(field(answer.body, "Status"))
+        return text_of(answer.body, "Status")
 
     # Files that o9 dropped
 
@@ -254,10 +247,7 @@ class O9Client:
         before: list[Row] | None = None
         for _ in range(self.profile.limits.pages):
             answer = self._call("GET", path, query=query).body
-            data = field(answer, "Data")
-            if not isinstance(data, dict) or len(data) != 1 or not isinstance(page := next(iter(data.values())), list):
-                raise ContractBroken(f"{path}: Data holds no single resource.", remedy="Look at the profile's paths.")
-            cursor = answer.get("Cursor")
+            page, cursor = page_of(answer, path), cursor_of(answer)
             if page and page == before:
                 raise ContractBroken(f"{path}: the same page came twice in a row.", remedy="The read was stopped.")
             if cursor is not None and (cursor in cursors or not page):
@@ -268,31 +258,11 @@ class O9Client:
                 return
             before = page
             cursors.add(cursor)
-            query["cursor"] = str(cursor)
+            query["cursor"] = cursor
         raise ContractBroken(
             f"{path}: no end after {self.profile.limits.pages:,} pages.",
             remedy="Raise the profile's limits.pages if so much is meant.",
         )
-
-
-def _receipt(answer: Answer, batch: Batch) -> Receipt:
-    """o9's receipt, which must speak of every row that was sent."""
-    rejected = tuple((int(row["Row"]), str(row["Reason"])) for row in answer.body.get("Rejected", []))
-    accepted = int(field(answer.body, "Accepted"))
-    places = {place for place, _ in rejected}
-    if accepted + len(places) != batch.count or any(not 0 <= place < batch.count for place in places):
-        raise ContractBroken(
-            f"o9 was sent {batch.count} rows and speaks of {accepted} accepted and {len(rejected)} rejected.",
-            remedy="Look at the profile; nothing is taken as delivered.",
-        )
-    return Receipt(str(field(answer.body, "ReceiptId")), accepted, rejected, answer.attempts)
-
-
-def _value(cell: Row | None) -> str | None:
-    if cell is None:
-        return None
-    found = cell.get("Name", cell.get("Value"))
-    return None if found is None else str(found)
 
 
 def _segment(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from o9_assets.failures import Failed
-from o9_assets.resources.o9.calls import field
+from o9_assets.resources.o9.answers import text_of
 from o9_assets.resources.o9.errors import O9Error, RejectedRows, Unavailable
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ async def _run(client: O9Client, parameters: dict[str, object]) -> str:
     profile = client.profile
     body = {"TenantId": profile.tenant, "PipelineId": profile.files.load_pipeline, "Parameters": parameters}
     answer = await client.caller.call("POST", client.path(profile.paths.pipeline), body=body)
-    run = str(field(answer.body, "RunId"))
+    run = text_of(answer.body, "RunId")
     status = profile.paths.pipeline_status
     if status is None:
         raise AssertionError("the profile was checked for paths.pipeline_status")
     until = client.clock() + profile.files.load_patience_seconds
     while True:
         found = await client.caller.call("GET", client.path(status, run=run))
-        match str(field(found.body, "Status")):
+        match text_of(found.body, "Status"):
             case "Succeeded":
                 return run
             case "Failed":

@@ -385,6 +385,51 @@ def test_a_key_that_no_header_can_carry_is_told_by_its_name_at_once(
     assert SECRET not in f"{error.value} {error.value.__cause__!r} {error.value.__context__!r} {caplog.text}"
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"ReceiptId": "r", "Accepted": "many", "Rejected": []}, "Accepted is no number but 'many'"),
+        ({"ReceiptId": "r", "Accepted": 1, "Rejected": "none"}, "Rejected is no list of objects"),
+        ({"ReceiptId": "r", "Accepted": 0, "Rejected": [{"Row": 0}]}, "lacks Reason"),
+        ({"ReceiptId": "r", "Accepted": 0, "Rejected": [{"Row": "first", "Reason": "r"}]}, "Row is no number"),
+        ({"ReceiptId": None, "Accepted": 1}, "ReceiptId is no text"),
+    ],
+)
+def test_a_receipt_of_another_shape_is_a_broken_contract_and_the_other_receipts_are_kept(
+    time: Time, body: dict[str, Any], message: str
+) -> None:
+    good = httpx.Response(200, json={"ReceiptId": "good", "Accepted": 1, "Rejected": None})
+    handler, _ = script(good, httpx.Response(200, json=body))
+    with client(handler, time, concurrent_requests=1) as o9:
+        first, second = o9.send_facts("G", [Batch.of(b"[{}]", 1), Batch.of(b"[{}]", 1)])
+    assert isinstance(first, Receipt) and first.receipt == "good"
+    assert isinstance(second, ContractBroken) and message in str(second)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"Meta": [{}], "Data": []}, "lacks Name"),
+        ({"Meta": [{"Name": "m"}], "Data": [{"C0": 5}]}, "C0 is no object"),
+        ({"Meta": [{"Name": "m"}], "Data": [{"C0": {"Value": [1]}}]}, "m is neither text nor number"),
+        ({"Meta": [{"Name": "m"}], "Data": None}, "Data is no list of objects"),
+    ],
+)
+def test_a_querys_answer_of_another_shape_is_a_broken_contract(time: Time, body: dict[str, Any], message: str) -> None:
+    with client(script(httpx.Response(200, json=body))[0], time) as o9, pytest.raises(ContractBroken, match=message):
+        o9.query("select")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", [None, [], {}, ""])
+def test_a_member_without_a_name_is_a_broken_contract(time: Time, name: object) -> None:
+    answer = httpx.Response(200, json={"Data": {"Item": [{"Name": name}]}})
+    with client(script(answer)[0], time) as o9, pytest.raises(ContractBroken, match="Name is no text"):
+        o9.members("Item")
+
+
 def test_requests_keep_the_pace_that_the_tenant_allows(time: Time) -> None:
     handler, seen = script(*[page(f"a{n}", cursor=str(n)) for n in range(4)], page("b"))
     with client(handler, time, limits=Limits(requests_per_second=2)) as o9:
