@@ -16,7 +16,8 @@ from o9_assets_tests.transfers import Dms, Share, followed
 
 pytestmark = [pytest.mark.aws, pytest.mark.faults]
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "transfers.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "transfers.md").read_text(encoding="utf-8")
 ACTION = re.compile(r"`((?:dms|datasync|s3):[A-Z]\w+)`")
 
 
@@ -68,6 +69,13 @@ def share(twin: Twin, tmp_path: Path) -> Share:
     made = Share(twin, tmp_path, report=True)
     made.put("a", b"1")
     return made
+
+
+def test_the_policy_allows_what_the_page_names() -> None:
+    policy = json.loads((ROOT / "deploy" / "iam" / "transfers.json").read_text(encoding="utf-8"))
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    named = re.findall(r"`((?:dms|datasync|appflow|dataexchange):[A-Z]\w+)`", PAGE)
+    assert allowed == set(named)
 
 
 def test_dms_needs_what_the_page_names(dms: Dms, allow: Callable[[list[str]], None]) -> None:
