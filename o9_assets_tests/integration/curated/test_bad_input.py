@@ -1,4 +1,10 @@
-"""Input that nobody can mean does no harm: it stands in quarantine, or in a line that says why it does not count."""
+"""Input that nobody can mean does no harm: it stands in quarantine, or in a line that says why it does not count.
+
+What is wrong with a file or with a record (empty, header only, encodings, decimal commas, 100 MB in a line, NUL bytes,
+cut gzip, another Parquet type, changed while it is read, two runs at once) is in landing/test_ingest.py; names that
+lead out of the landing zone are in unit/resources/test_landing_zone.py; items that no master has in
+test_curated_assets.py.
+"""
 
 from datetime import date
 from decimal import Decimal
@@ -72,3 +78,14 @@ def test_quantities_beyond_all_measure_are_kept_and_never_wrap_around(company: A
         "O3/1": (None, "orders", Decimal(3)),
     }
     assert [row["reason"] for row in company.lake.read(QUARANTINE).to_pylist()] == ["not_a_number"]
+
+
+@pytest.mark.faults
+def test_a_key_that_stands_twice_in_a_file_counts_once_as_its_last_record_says(company: Any) -> None:
+    company.order("2025-02-24", "O1 1 A 5", "O2 1 A 1", "O1 1 A 7")
+    company.refresh()
+    assert {key: line["base_quantity"] for key, line in company.lines().items()} == {
+        "O1/1": Decimal(7),
+        "O2/1": Decimal(1),
+    }
+    assert sum(cell["orders_quantity"] or 0 for cell in company.cells("A")) == 8

@@ -83,25 +83,36 @@ class Dev:
 
 
 @pytest.fixture
-def dev(tmp_path: Path) -> Iterator[Dev]:
+def home(tmp_path: Path) -> Path:
+    """A folder with Dagster's files as in the repository, and a company's settings."""
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "planning.yaml").write_text(SETTINGS, encoding="utf-8")
+    return tmp_path
+
+
+def environment(home: Path) -> dict[str, str]:
+    """As a user has it: where state lies is not said, and there is no DAGSTER_HOME."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("DAGSTER_HOME", "O9_STATE", "O9_DEPLOYMENT")}
+    return kept | {"O9_PLANNING": str(home / "planning.yaml")}
+
+
+@pytest.fixture
+def dev(home: Path) -> Iterator[Dev]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    environment = {k: v for k, v in os.environ.items() if k not in ("DAGSTER_HOME", "O9_STATE", "O9_DEPLOYMENT")}
-    with (tmp_path / "dev.log").open("wb") as log:
+    with (home / "dev.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "o9_assets", "dev", "--port", str(port)],
-            cwd=tmp_path,
-            env=environment | {"O9_PLANNING": str(tmp_path / "planning.yaml")},
+            cwd=home,
+            env=environment(home),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            yield Dev(tmp_path, port, process)
+            yield Dev(home, port, process)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:
@@ -134,3 +145,25 @@ def test_a_file_that_lands_becomes_demand_history_by_itself(dev: Dev) -> None:
     assert {"curated/order_lines", "curated/demand_history", "curated/demand_segments"} <= set().union(
         *(run["assets"] for run in made)
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["definitions", "validate"],
+        ["asset", "materialize", "--select", "raw/erp_orders", "-m", "o9_assets.definitions"],
+    ],
+    ids=["definitions validate", "asset materialize"],
+)
+def test_dagster_s_own_commands_work_where_nothing_is_set_up(home: Path, arguments: list[str]) -> None:
+    command = [str(Path(sys.executable).parent / "dagster"), *arguments]
+    done = subprocess.run(command, cwd=home, env=environment(home), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert {path.name for path in home.iterdir()} <= {
+        "dagster.yaml",
+        "workspace.yaml",
+        "planning.yaml",
+        ".dagster",
+        ".o9",
+    }
