@@ -95,7 +95,7 @@ def load(path: Path) -> Settings:
 def parse(text: str, file: str = "settings") -> Settings:
     """Settings from YAML text; `file` is named in errors."""
     values, lines = read(text, file)
-    values = fill_in(values)
+    values = fill_in(values, lines, file)
     try:
         settings: Any = Settings.model_validate(values)
     except ValidationError as error:

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from o9_assets.planning.errors import SettingsError
+from o9_assets.planning.errors import Problem, SettingsError
 from o9_assets.planning.labels import unknown_parts
 from o9_assets.planning.model import Model, Wrong
 from o9_assets.planning.problems import problems_of
 from o9_assets.planning.sections import O9_COLUMN, Dimension, Measure
-from o9_assets.planning.source import read, read_file
+from o9_assets.planning.source import Lines, read, read_file
 
 __all__ = ["Names", "TimeLabels", "fill_in"]
 
@@ -60,17 +60,20 @@ class _Named(BaseModel):
     names: Names = Names()
 
 
-def fill_in(values: dict[str, Any]) -> dict[str, Any]:
+def fill_in(values: dict[str, Any], lines: Lines, file: str) -> dict[str, Any]:
     """Values of a settings file with the names of its profile, where that is a file and the settings leave them out.
 
-    Raises SettingsError, naming the profile's file, for names that are wrong.
+    Raises SettingsError, naming the profile's file, for names that are wrong, and for a file that is not there.
     """
     o9 = values.get("o9")
     if not isinstance(o9, dict) or not isinstance(o9.get("profile"), str):
         return values
     path = Path(o9["profile"])
     if not path.is_file():
-        return values  # a built-in one, which knows no tenant; or none, which is told when it is loaded
+        if path.suffix not in (".yaml", ".yml"):
+            return values  # a built-in one, which knows no tenant; or none, which is told when it is loaded
+        message = f"there is no file {path.absolute()}; a relative path begins where the run starts"
+        raise SettingsError(file, [Problem("o9.profile", lines.of(("o9", "profile")), message)])
     given, lines = read(read_file(path), str(path))
     try:
         names = _Named.model_validate(given).names

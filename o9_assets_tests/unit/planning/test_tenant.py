@@ -65,3 +65,9 @@ def test_a_wrong_name_is_told_with_the_profiles_file_and_line(tmp_path: Path, wr
     with pytest.raises(SettingsError, match=message) as told:
         settings(tmp_path, text)
     assert str(told.value).startswith(str(tmp_path / "acme.yaml"))
+
+
+@pytest.mark.faults
+def test_a_profile_that_is_not_there_is_told_with_the_settings_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"line 11: o9\.profile: there is no file .*acme\.yaml"):
+        parse(SETTINGS.format(profile=tmp_path / "acme.yaml", own=""))
