@@ -25,17 +25,20 @@ from o9_assets.resources import aws
 __all__ = ["main", "run"]
 
 log = logging.getLogger("o9_assets.glue")
-NAMES = ("BATCHES", "RECEIPTS", "SETTINGS", "O9_BASE_URL")
+NEEDED = ("BATCHES", "RECEIPTS", "SETTINGS")
 
 
 def run(arguments: Sequence[str]) -> list[BatchReport]:
     """Send what has no receipt yet; returns what became of each object. Raises what o9 answers, and Permanent."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    for name in NAMES:
+    for name in NEEDED:
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--O9_BASE_URL", default="", help="o9's address, where the contract profile does not say it")
     parser.add_argument("--SECRETS")
     given, _ = parser.parse_known_args(list(arguments))  # Glue adds arguments of its own
-    os.environ.update({"O9_PLANNING": given.SETTINGS, **{name: str(getattr(given, name)) for name in NAMES}})
+    os.environ.update({"O9_PLANNING": given.SETTINGS, "BATCHES": given.BATCHES, "RECEIPTS": given.RECEIPTS})
+    if given.O9_BASE_URL:
+        os.environ["O9_BASE_URL"] = given.O9_BASE_URL
     if given.SECRETS:
         text = aws.client("secretsmanager").get_secret_value(SecretId=given.SECRETS)["SecretString"]
         os.environ.update({str(name): str(value) for name, value in json.loads(text).items()})
