@@ -8,6 +8,7 @@ a run of some benchmarks replaces theirs and keeps the others'.
 """
 
 import argparse
+import ast
 import importlib.util
 import json
 import os
@@ -62,26 +63,37 @@ def measure(name: str, scale: float) -> list[dict[str, object]]:
 
 
 def page(figures: list[dict[str, object]], where: dict[str, object]) -> str:
-    """docs/performance.md."""
+    """docs/performance.md: each benchmark in its own words, then its figures."""
     lines = [
         "# How fast, how lean",
         "",
-        "Written by `make bench`. Ratios compare both sides in one run.",
+        "Written by `make bench`, which measures everything anew; `make bench ARGS=landing` one benchmark, and",
+        "`ARGS='demand --scale 0.1'` a smaller one that is only printed. Ratios compare both sides in one run on one",
+        "machine, so they say more than seconds do. A figure that keeps its limit has ✓, one that does not ✗.",
         "",
         f"Measured on {where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB, Python {where['python']}; "
         + ", ".join(f"{k} {v}" for k, v in where["versions"].items())  # type: ignore[attr-defined]
         + ".",
-        "",
-        "| benchmark | figure | value | unit | limit | |",
-        "|---|---|---:|---|---:|---|",
     ]
-    for figure in figures:
-        limit = "" if figure["limit"] is None else f"{figure['limit']:,}"
-        sign = {True: "✓", False: "✗", None: ""}[figure["ok"]]  # type: ignore[index]
-        lines.append(
-            f"| {figure['benchmark']} | {figure['name']} | {figure['value']:,} | {figure['unit']} | {limit} | {sign} |"
+    for name in names():
+        told = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))) or ""
+        lines += ["", f"## {name}", "", told]
+        rows = [figure for figure in figures if figure["benchmark"] == name]
+        lines += (
+            ["", "| figure | value | unit | limit | |", "|---|---:|---|---:|---|"]
+            if rows
+            else ["", "Not measured yet."]
         )
+        for figure in rows:
+            limit = "" if figure["limit"] is None else f"{figure['limit']:,}"
+            sign = {True: "✓", False: "✗", None: ""}[figure["ok"]]  # type: ignore[index]
+            lines.append(f"| {figure['name']} | {figure['value']:,} | {figure['unit']} | {limit} | {sign} |")
     return "\n".join(lines) + "\n"
+
+
+def names() -> list[str]:
+    """Every benchmark."""
+    return sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
 
 
 def main() -> int:
@@ -89,11 +101,11 @@ def main() -> int:
     parser.add_argument("only", nargs="*", help="benchmarks to run (default: all)")
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the full size")
     given = parser.parse_args()
-    names = given.only or sorted(p.stem for p in HERE.glob("*.py") if not p.stem.startswith("_"))
-    for name in names:
+    chosen = given.only or names()
+    for name in chosen:
         if importlib.util.find_spec(f"benchmarks.{name}") is None:
             parser.error(f"there is no benchmark {name!r}")
-    figures = [figure for name in names for figure in measure(name, given.scale)]
+    figures = [figure for name in chosen for figure in measure(name, given.scale)]
     where = machine()
     for figure in figures:
         sign = "✗" if figure["ok"] is False else " "
@@ -102,7 +114,7 @@ def main() -> int:
         print("Not written down: only a run at scale 1 is.")
     else:
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-        figures = [f for f in kept if f["benchmark"] not in names] + [{**figure, **where} for figure in figures]
+        figures = [f for f in kept if f["benchmark"] not in chosen] + [{**figure, **where} for figure in figures]
         figures.sort(key=lambda figure: str(figure["benchmark"]))
         RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
         DOC.write_text(page(figures, where))
