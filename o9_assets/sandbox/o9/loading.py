@@ -1,10 +1,14 @@
-"""Files into the sandbox o9: CSV with o9's columns, loaded once; what it refuses is written down beside them."""
+"""Files into the sandbox o9: CSV with o9's columns, loaded once; what it refuses is written down beside them.
+
+The delimiter is what follows the header's first name, which is quoted.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,7 +31,10 @@ def load_file(store: Store, measure_group: str, name: str) -> int:
     path = inside(store.files, name)
     if not path.is_file():
         raise ValueError("there is no such file")
-    reader = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""), strict=True)
+    content = path.read_bytes().decode()
+    after_name = re.match(r'"(?:[^"]|"")*"(.)', content)
+    delimiter = after_name[1] if after_name else ","
+    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
         rows = [_row(row) for row in reader]
     except InvalidOperation as error:

@@ -50,6 +50,18 @@ def test_files_go_into_the_data_lake_and_a_pipeline_loads_them(tmp_path: Path) -
     assert exchange.deliver().requests == 0
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_the_profile_says_what_stands_between_fields(tmp_path: Path, delimiter: str) -> None:
+    exchange = data_lake(tmp_path)
+    files = exchange.profile.files.model_copy(update={"delimiter": delimiter})
+    exchange.profile_keys = {**exchange.profile_keys, "files": files}
+    report = exchange.deliver()
+    assert (report.new, report.rejected) == (18, 0)
+    assert exchange.held() == exchange.books() and len(exchange.held()) == 18
+    [first, *_] = (exchange.store.files / "inbound").iterdir()
+    assert first.read_text().startswith(f'"Version.[Version Name]"{delimiter}"Item.[Item]"{delimiter}')
+
+
 def test_a_retraction_by_file_takes_the_cell_away(tmp_path: Path) -> None:
     exchange = data_lake(tmp_path)
     exchange.deliver()
