@@ -133,6 +133,7 @@ def client(service: str, *, buckets: Buckets | None = None, **options: Any) -> A
         "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
         **options,
     }
+    attempts = int(config["retries"].get("total_max_attempts", ATTEMPTS))
     if service == "s3":
         # The sandbox has no DNS names for buckets.
         config.setdefault("s3", {"addressing_style": "path" if endpoint("s3") else "auto"})
@@ -144,6 +145,7 @@ def client(service: str, *, buckets: Buckets | None = None, **options: Any) -> A
         raise (translated(error) or Permanent(f"{service}: {error}")) from error
     events = made.meta.events
     events.register("provide-client-params.*.*", lambda **call: _prepare(buckets or Buckets(), **call))
+    events.register("needs-retry.*.*", lambda **call: _once_more(attempts, **call))
     events.register("after-call.*.*", _judge)
     events.register("after-call-error.*.*", _judge_error)
     return made
@@ -236,8 +238,26 @@ def _resource(params: Mapping[str, Any]) -> str:
     return next(named, "the account")
 
 
-def _judge(*, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+def _is_cut(answer: Any, model: Any) -> bool:
+    """Whether the body is shorter than its header says. botocore takes the rest of a JSON text for an answer without
+    any of its members; bodies that stream are their readers' to judge."""
+    if model.has_streaming_output or model.has_event_stream_output or model.http.get("method") == "HEAD":
+        return False
+    length = answer.headers.get("Content-Length")
+    return length is not None and len(answer.content) < int(length)
+
+
+def _once_more(limit: int, *, response: Any, operation: Any, attempts: int, **_: Any) -> float | None:
+    """Seconds until a call whose answer was cut short is tried again; None where it is not."""
+    if response is None or attempts >= limit or not _is_cut(response[0], operation):
+        return None
+    return min(0.1 * 2.0**attempts, 5.0)
+
+
+def _judge(*, http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
     """Raise the platform's own error for an answer that no caller has to judge."""
+    if _is_cut(http_response, model):
+        raise Unavailable(f"The answer to {_action(model)} was cut short.", remedy="It is tried again.")
     error = parsed.get("Error")
     status = parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)
     if not error or status < 300:

@@ -8,6 +8,7 @@ export that is there already is found, whoever started it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -76,15 +77,14 @@ class DataExchange:
 
     def revisions(self) -> list[Revision]:
         """Finalized revisions, the oldest first, revoked ones among them. Raises EntitlementExpired."""
-        if not any(entry["Id"] == self.data_set for entry in self._entitled()):
+        if not _entitled(self._client, self.data_set):
             raise EntitlementExpired(self.data_set)
         try:
-            pages = self._client.get_paginator("list_data_set_revisions").paginate(
-                DataSetId=self.data_set, PaginationConfig={"PageSize": 200}
-            )
-            found = [_revision(entry) for page in pages for entry in page["Revisions"] if entry.get("Finalized")]
-        except Denied as error:
-            raise EntitlementExpired(self.data_set, error.message) from error
+            with _while_entitled(self._client, self.data_set):
+                pages = self._client.get_paginator("list_data_set_revisions").paginate(
+                    DataSetId=self.data_set, PaginationConfig={"PageSize": 200}
+                )
+                found = [_revision(entry) for page in pages for entry in page["Revisions"] if entry.get("Finalized")]
         except self._client.exceptions.ResourceNotFoundException as error:
             raise EntitlementExpired(self.data_set, _said(error)) from error
         return sorted(found, key=lambda revision: (revision.created_at, revision.id))
@@ -96,10 +96,6 @@ class DataExchange:
     def resource(self, revision: Revision) -> str:
         """The revision's name in the ledger of transfers."""
         return f"{self.data_set}/{revision.id}"
-
-    def _entitled(self) -> Iterator[Any]:
-        for page in self._client.get_paginator("list_data_sets").paginate(Origin="ENTITLED"):
-            yield from page["DataSets"]
 
 
 class RevisionMover:
@@ -201,13 +197,28 @@ class RevisionMover:
                     yield job
 
     def _assets(self) -> Sequence[Mapping[str, Any]]:
-        try:
+        with _while_entitled(self._client, self._data_set):
             pages = self._client.get_paginator("list_revision_assets").paginate(
                 DataSetId=self._data_set, RevisionId=self._revision.id
             )
             return [asset for page in pages for asset in page["Assets"]]
-        except Denied as error:
-            raise EntitlementExpired(self._data_set, error.message) from error
+
+
+def _entitled(client: DataExchangeClient, data_set: str) -> bool:
+    """Whether the data set is among those that the account is entitled to."""
+    pages = client.get_paginator("list_data_sets").paginate(Origin="ENTITLED")
+    return any(entry["Id"] == data_set for page in pages for entry in page["DataSets"])
+
+
+@contextmanager
+def _while_entitled(client: DataExchangeClient, data_set: str) -> Iterator[None]:
+    """A denial within means EntitlementExpired only where the entitlement is over; a policy's denial stays Denied."""
+    try:
+        yield
+    except Denied as error:
+        if _entitled(client, data_set):
+            raise
+        raise EntitlementExpired(data_set, error.message) from error
 
 
 def _revision(entry: Mapping[str, Any]) -> Revision:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from o9_assets.resources import aws
 from o9_assets.resources.transfers.data_exchange import EntitlementExpired, Revision
 from o9_assets.resources.transfers.mover import State
 from o9_assets.sandbox.aws import Twin
@@ -179,6 +180,13 @@ def test_an_entitlement_that_ends_between_two_calls_is_told_as_such(subscriber: 
     subscriber.provider.expire(subscriber.data_set)
     with pytest.raises(EntitlementExpired, match="Renew the subscription"):
         mover.landed(job)
+
+
+@pytest.mark.faults
+def test_a_policy_s_denial_is_no_end_of_the_entitlement(subscriber: Subscriber, twin: Twin) -> None:
+    twin.faults.add("error", "dataexchange", "ListDataSetRevisions", code="AccessDeniedException", status=403)
+    with pytest.raises(aws.Denied, match=f"dataexchange:ListDataSetRevisions on .*{subscriber.data_set}"):
+        subscriber.exchange().revisions()
 
 
 @pytest.mark.faults
