@@ -11,14 +11,17 @@ import pytest
 from o9_assets.resources import aws
 from o9_assets.resources.transfers.mover import Mover
 from o9_assets.sandbox.aws import Twin
+from o9_assets.sandbox.saas import Saas
 from o9_assets_tests.aws import unique
+from o9_assets_tests.integration.transfers.test_appflow import Crm, promotion
+from o9_assets_tests.subscriber import Subscriber
 from o9_assets_tests.transfers import Dms, Share, followed
 
 pytestmark = [pytest.mark.aws, pytest.mark.faults]
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "transfers.md").read_text(encoding="utf-8")
-ACTION = re.compile(r"`((?:dms|datasync|s3):[A-Z]\w+)`")
+ACTION = re.compile(r"`((?:dms|datasync|appflow|dataexchange|s3):[A-Z]\w+)`")
 
 
 def documented(service: str) -> list[str]:
@@ -100,3 +103,37 @@ def test_datasync_without_one_of_them(share: Share, allow: Callable[[list[str]],
     allow([action for action in documented("datasync") if action != without])
     with pytest.raises(aws.Denied, match=without):
         carry_out(share.mover())
+
+
+def test_appflow_with_all_of_them_and_without_each(
+    twin: Twin, tmp_path: Path, allow: Callable[[list[str]], None]
+) -> None:
+    needed = documented("appflow")
+    with Saas({"Promotions": [promotion(1)]}) as saas:
+        company = Crm(tmp_path, twin, saas)
+        for without in needed:
+            allow([action for action in needed if action != without])
+            with pytest.raises(aws.Denied, match=without) as denied:
+                carry_out(company.mover())
+            assert (company.bucket if without == "s3:ListBucket" else company.flow) in denied.value.resource
+        allow(needed)
+        assert carry_out(company.mover()) == 1
+
+
+@pytest.mark.parametrize("without", ["", *(a for a in documented("dataexchange") if a.startswith("dataexchange:"))])
+def test_data_exchange_with_all_of_them_and_without_each(
+    twin: Twin, tmp_path: Path, allow: Callable[[list[str]], None], without: str
+) -> None:
+    company = Subscriber(tmp_path, twin)
+    company.publish(7, "A,North,2026-06-07,5")
+    allow([action for action in documented("dataexchange") if action != without])
+
+    def export() -> int:
+        exchange = company.exchange()
+        return sum(carry_out(exchange.mover(revision)) for revision in exchange.revisions())
+
+    if without:
+        with pytest.raises(aws.Denied, match=without):
+            export()
+    else:
+        assert export() == 1
