@@ -178,6 +178,10 @@ class O9Resource(dg.ConfigurableResource[None]):
         if self.kind == "http":
             url = address(profile, self.location)
             return O9Client(profile, url, lambda name: from_environment(name)(), model=settings.o9.model)
+        if "://" in self.location:
+            raise Permanent(
+                f"The in-process o9 keeps its state in a file; {self.location} is none.", remedy="Set kind to http."
+            )
         from o9_assets.deployment import in_process_o9
 
         transport, secret = in_process_o9(Path(self.location), Path(self.outbound))
