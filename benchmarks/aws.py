@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FILES, LINES = 100, 10_000
-TINY_FILES, TINY_LINES = 3_000, 20
+TINY_FILES, TINY_LINES = 10_000, 10
 OBJECTS = 100_000
 A_DAY = 50
 FIRST = date(2020, 1, 6)
@@ -84,12 +84,12 @@ def twin(state: Path, objects: int = 0) -> Iterator[float]:
 
 def _fill(folder: Path, files: int, lines: int) -> None:
     for number in range(files):
-        day = FIRST + timedelta(days=number)
+        day = day_of(number)
         rows = [
             f"O{number}-{line},1,ITEM-{line % 997},LOC-{line % 41},{day},{line % 13 + 1},{line % 89}.50"
             for line in range(lines)
         ]
-        path = folder / "orders" / f"{day}.csv"
+        path = folder / "orders" / f"{day}-{number:06d}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("a,b,c,d,e,f,g\n" + "\n".join(rows) + "\n")
 
