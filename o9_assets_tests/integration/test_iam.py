@@ -158,8 +158,8 @@ def test_a_run_that_is_denied_stops_at_once_and_shows_both(company: CompanyOnAws
     def things(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata={"rows": company.lake.read(dataset).num_rows})
 
-    with pytest.raises(dg.Failure) as failed:
-        dg.materialize([things], instance=dg.DagsterInstance.ephemeral())
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(dg.Failure) as failed:
+        dg.materialize([things], instance=instance)
     assert failed.value.allow_retries is False
     assert "glue:GetTable" in str(failed.value.metadata["what happened"].value)
 
