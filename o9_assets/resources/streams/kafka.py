@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from o9_assets.failures import Failed, Permanent
-from o9_assets.resources.streams.reader import Lag, Part, Partition, Record, StreamUnavailable
+from o9_assets.resources.streams.reader import Lag, Lags, Part, Partition, Record, StreamUnavailable, looked_at
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError
@@ -153,19 +153,24 @@ class KafkaReader:
             raise StreamUnavailable(f"{self.name} did not say where it stands.", remedy="It is read again later.")
         return int(found[0]), int(found[1])
 
-    def lag(self, positions: Mapping[str, str]) -> dict[str, Lag]:
+    def lag(self, positions: Mapping[str, str], *, seconds: float, begin_with: str | None = None) -> Lags:
+        return looked_at(
+            [partition.name for partition in self.partitions()],
+            lambda name: self._lag(name, positions.get(name)),
+            seconds=seconds,
+            begin_with=begin_with,
+            clock=time.monotonic,
+        )
+
+    def _lag(self, partition: str, given: str | None) -> Lag:
         from confluent_kafka import KafkaException
 
-        found = {}
-        for partition in self.partitions():
-            try:
-                low, high = self._edges(partition.name)
-                given = positions.get(partition.name)
-                position = int(given) if given is not None else self._first(partition.name, low, high)
-            except KafkaException as error:
-                raise self._told(error.args[0]) from error
-            found[partition.name] = Lag(position != high, abs(high - max(position, low)))
-        return found
+        try:
+            low, high = self._edges(partition)
+            position = int(given) if given is not None else self._first(partition, low, high)
+        except KafkaException as error:
+            raise self._told(error.args[0]) from error
+        return Lag(position != high, abs(high - max(position, low)))
 
     def _told(self, error: KafkaError) -> Failed:
         from confluent_kafka import KafkaError

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from o9_assets.failures import Failed, Passing, Permanent
 from o9_assets.resources.streams.packed import unpacked
-from o9_assets.resources.streams.reader import Lag, Part, Partition, Record, StreamUnavailable
+from o9_assets.resources.streams.reader import Lag, Lags, Part, Partition, Record, StreamUnavailable, looked_at
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -54,6 +54,7 @@ class KinesisReader:
         self._next_read: dict[str, float] = {}
         self._iterators: dict[str, tuple[str | None, str]] = {}
         self._retention: timedelta | None = None
+        self._patience = PATIENCE_SECONDS
         self._jitter = random.Random()  # noqa: S311 - jitter, not a secret
 
     def __enter__(self) -> Self:
@@ -182,31 +183,38 @@ class KinesisReader:
             self._retention = timedelta(hours=answer["StreamDescriptionSummary"]["RetentionPeriodHours"])
         return self._retention
 
-    def lag(self, positions: Mapping[str, str]) -> dict[str, Lag]:
-        found = {}
-        for shard in self.partitions():
-            position = positions.get(shard.name)
-            if self.ended(position):
-                found[shard.name] = Lag(False)
-                continue
-            try:
-                iterator = self._iterator(shard.name, position)
-            except TrimmedError:
-                found[shard.name] = Lag(True)
-                continue
-            answer = self._records(shard.name, iterator, position, limit=1)
-            behind = timedelta(milliseconds=answer.get("MillisBehindLatest", 0))
-            # A closed shard is read once more for its end, so that its children can follow.
-            closed = not answer.get("NextShardIterator")
-            found[shard.name] = Lag(bool(answer["Records"]) or bool(behind) or closed, None, behind)
-        return found
+    def lag(self, positions: Mapping[str, str], *, seconds: float, begin_with: str | None = None) -> Lags:
+        before, self._patience = self._patience, min(self._patience, seconds / 4)
+        try:
+            return looked_at(
+                [shard.name for shard in self.partitions()],
+                lambda name: self._lag(name, positions.get(name)),
+                seconds=seconds,
+                begin_with=begin_with,
+                clock=self._clock,
+            )
+        finally:
+            self._patience = before
+
+    def _lag(self, shard: str, position: str | None) -> Lag:
+        if self.ended(position):
+            return Lag(False)
+        try:
+            iterator = self._iterator(shard, position)
+        except TrimmedError:
+            return Lag(True)
+        answer = self._records(shard, iterator, position, limit=1)
+        behind = timedelta(milliseconds=answer.get("MillisBehindLatest", 0))
+        # A closed shard is read once more for its end, so that its children can follow.
+        closed = not answer.get("NextShardIterator")
+        return Lag(bool(answer["Records"]) or bool(behind) or closed, None, behind)
 
     def _call(self, operation: Callable[..., Any], wanted: str, **query: Any) -> Any:
         """A call to Kinesis whose answer holds `wanted`; what is busy or away is tried again until patience ends."""
         from botocore.exceptions import ClientError
         from botocore.parsers import ResponseParserError
 
-        give_up_at, attempt = self._clock() + PATIENCE_SECONDS, 0
+        give_up_at, attempt = self._clock() + self._patience, 0
         while True:
             try:
                 answer = operation(**query)

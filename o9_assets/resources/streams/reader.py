@@ -6,15 +6,15 @@ offset that follows it). A reader holds nothing that matters: a new one goes on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
 from o9_assets.failures import Passing
 
-__all__ = ["Lag", "Part", "Partition", "Reader", "Record", "StreamUnavailable"]
+__all__ = ["Lag", "Lags", "Part", "Partition", "Reader", "Record", "StreamUnavailable", "looked_at"]
 
 
 class StreamUnavailable(Passing):
@@ -67,6 +67,16 @@ class Lag:
     behind: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lags:
+    """How far partitions are behind. `left` is the partition at which the next look begins, None after all of them;
+    `troubles` are those that could not be looked at, with the reason."""
+
+    found: Mapping[str, Lag]
+    left: str | None = None
+    troubles: Mapping[str, Passing] = field(default_factory=dict)
+
+
 class Reader(Protocol):
     """Reads a stream. Raises Passing where the stream is busy or away, Permanent where it is not there or denied."""
 
@@ -103,6 +113,35 @@ class Reader(Protocol):
         """The position to keep for a partition that is no longer there."""
         ...
 
-    def lag(self, positions: Mapping[str, str]) -> dict[str, Lag]:
-        """How far each partition is behind its position; one without a position is read from the start."""
+    def lag(self, positions: Mapping[str, str], *, seconds: float, begin_with: str | None = None) -> Lags:
+        """How far each partition is behind its position; one without a position is read from the start.
+
+        It ends after about `seconds`, and goes round: `begin_with` is the partition to look at first. Raises Passing
+        where none could be looked at.
+        """
         ...
+
+
+def looked_at(
+    names: Sequence[str],
+    look: Callable[[str], Lag],
+    *,
+    seconds: float,
+    begin_with: str | None,
+    clock: Callable[[], float],
+) -> Lags:
+    """Look at one partition after the other, as `Reader.lag` says."""
+    start = names.index(begin_with) if begin_with in names else 0
+    until, found, troubles = clock() + seconds, dict[str, Lag](), dict[str, Passing]()
+    left = None
+    for name in [*names[start:], *names[:start]]:
+        if clock() >= until:
+            left = name
+            break
+        try:
+            found[name] = look(name)
+        except Passing as error:
+            troubles[name] = error
+    if troubles and not found:
+        raise next(iter(troubles.values()))
+    return Lags(found, left, troubles)

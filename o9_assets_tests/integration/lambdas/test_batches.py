@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from o9_assets.failures import Permanent
 from o9_assets.lambdas import export_to_o9, stream_to_s3
+from o9_assets_tests.company import SETTINGS
+from o9_assets_tests.company_on_aws import CompanyOnAws
 from o9_assets_tests.integration.lambdas.conftest import Place, kinesis_event, s3_event
 from o9_assets_tests.streams import event
 
@@ -35,6 +38,22 @@ def test_events_become_objects_of_the_landing_zone_that_a_retry_writes_again(pla
     assert place.objects("O9_LANDING_ZONE") == {name: b'{"id": "E1", "qty": 1.10}\n{  "id": "E2" }\n'}
     [letter] = place.objects("O9_DEAD_LETTERS").values()
     assert json.loads(letter)["data"] == "no json"
+
+
+def test_those_objects_are_a_feed_and_a_batch_that_comes_again_changes_nothing(place: Place, tmp_path: Path) -> None:
+    def order(number: int) -> bytes:
+        found = {"order": "O1", "line": number, "item": "a1", "ship_to": "S1", "date": "2025-01-06", "qty": number}
+        return json.dumps(found).encode()
+
+    text = SETTINGS.replace('path: "orders/{covers_date:%Y-%m-%d}*"', 'path: "streams/demand/**"')
+    text = text.replace('{type: csv, delimiter: ";"}', "{type: jsonl}")
+    company = CompanyOnAws(tmp_path / "company", text, bucket=place.environment["O9_LANDING_ZONE"].split("/")[2])
+    batch = kinesis_event(("a", order(1)), ("a", b"no json"), ("b", order(2)))
+    stream_to_s3.handler(batch, None)
+    assert company.ingest().accepted_rows == 2
+    stream_to_s3.handler(batch, None)
+    assert company.ingest().objects == 0
+    assert [row["quantity"] for row in company.raw()] == [1, 2]
 
 
 def _put(place: Place, key: str, content: str) -> tuple[str, str, int]:

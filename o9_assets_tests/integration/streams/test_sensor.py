@@ -1,5 +1,6 @@
 """The lag sensor asks for a run when the stream holds what the manifest does not, and the asset takes it in."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,18 @@ def test_a_stream_that_was_quiet_for_half_a_day_is_looked_at(events: Streaming) 
     assert len(ticks.tick()) == 1
     events.take_in()
     assert ticks.tick() == []
+
+
+def test_a_tick_without_time_left_goes_on_at_the_next_one(events: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
+    events.create(shards=2)
+    events.put(event(1), key="b")
+    ticks = Ticks(events)
+    with monkeypatch.context() as patched:
+        patched.setattr(streams, "BUDGET_SECONDS", 0.0)
+        assert ticks.tick() == []
+    assert json.loads(str(ticks.cursor))["begin_with"] == "shardId-000000000000"
+    assert len(ticks.tick()) == 1
+    assert json.loads(str(ticks.cursor))["begin_with"] is None
 
 
 def test_there_is_no_sensor_where_no_stream_is_declared() -> None:
