@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.o9 import figure, measured, sandbox
 
 EVENTS = 400_000
-SINGLE = 50_000
+SINGLE = 200_000
 RATE, SECONDS = 1_000, 30
 SHARDS = 4
 SETTINGS = """

@@ -7,6 +7,7 @@ import io
 import os
 import uuid
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -26,11 +27,15 @@ __all__ = ["FolderZone"]
 
 def _copy(source: BinaryIO, target: Path) -> Spooled:
     digest, size = hashlib.sha256(), 0
-    with target.open("wb") as sink:
+    # A block is hashed while the next one is read and written.
+    with target.open("wb") as sink, ThreadPoolExecutor(1) as hasher:
+        hashing: Future[None] | None = None
         while block := source.read(BLOCK):
-            digest.update(block)
             sink.write(block)
             size += len(block)
+            if hashing is not None:
+                hashing.result()
+            hashing = hasher.submit(digest.update, block)
     return Spooled(target, digest.hexdigest(), size)
 
 
