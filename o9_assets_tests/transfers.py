@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,9 @@ from o9_assets.resources.transfers.landed import ZoneBucket
 from o9_assets.resources.transfers.mover import Mover, Progress, follow
 from o9_assets.resources.transfers.opening import open_mover
 from o9_assets.sandbox.aws import Twin
-from o9_assets_tests.aws import unique
+from o9_assets_tests.aws import eventually, unique
 
-__all__ = ["Dms", "Share", "followed", "until"]
-
-
-def until(condition: Callable[[], Any], *, seconds: float = 20) -> Any:
-    """Wait for a condition and return what it gave."""
-    end = time.monotonic() + seconds
-    while not (seen := condition()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-    return seen
+__all__ = ["Dms", "Share", "followed"]
 
 
 def followed(mover: Mover, execution: str, **more: Any) -> Progress:
@@ -117,7 +108,7 @@ class Dms:
         return dict(found)
 
     def ended(self) -> dict[str, Any]:
-        return until(lambda: (task := self.task())["Status"] in ("stopped", "failed") and task)
+        return eventually(lambda: (task := self.task())["Status"] in ("stopped", "failed") and task)
 
     def names(self) -> list[str]:
         """What lies in the bucket, below `zone/`."""

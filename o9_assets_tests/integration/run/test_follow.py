@@ -24,15 +24,11 @@ FOLLOWING = """
 import sys
 from pathlib import Path
 from o9_assets.resources import aws
-from o9_assets_tests.integration.run.test_follow import Following, followed
-from o9_assets_tests.integration.streams.test_forwarding import FORWARDING
-events = Following(Path(sys.argv[1]), aws.client("kinesis"), text=FORWARDING, name=sys.argv[2])
+from o9_assets_tests.integration.run.test_follow import followed
+from o9_assets_tests.integration.streams.test_forwarding import FORWARDING, Forwarding
+events = Forwarding(Path(sys.argv[1]), aws.client("kinesis"), text=FORWARDING, name=sys.argv[2])
 followed(events, 60)
 """
-
-
-class Following(Forwarding):
-    """Its o9 keeps its state in a file, so that another process forwards to the same one."""
 
 
 def followed(events: Forwarding, seconds: float) -> Followed:
@@ -49,13 +45,13 @@ def followed(events: Forwarding, seconds: float) -> Followed:
 
 
 @pytest.fixture
-def events(twin: Twin, tmp_path: Path) -> Following:
-    made = Following(tmp_path, aws.client("kinesis"), text=FORWARDING, name=unique("events"))
+def events(twin: Twin, tmp_path: Path) -> Forwarding:
+    made = Forwarding(tmp_path, aws.client("kinesis"), text=FORWARDING, name=unique("events"))
     made.create(shards=2)
     return made
 
 
-def test_it_takes_in_and_forwards_until_its_time_is_over(events: Following) -> None:
+def test_it_takes_in_and_forwards_until_its_time_is_over(events: Forwarding) -> None:
     events.put(*(at(n) for n in range(1, 6)), at(6, qty="many"))
     done = followed(events, 2)
     assert (done.records, done.quarantined, done.forwarded, done.interrupted) == (6, 1, 5, 0)
@@ -64,7 +60,7 @@ def test_it_takes_in_and_forwards_until_its_time_is_over(events: Following) -> N
 
 
 @pytest.mark.faults
-def test_what_passes_is_waited_for(events: Following) -> None:
+def test_what_passes_is_waited_for(events: Forwarding) -> None:
     events.faults.throttle_first, events.faults.retry_after_seconds = 3, 0
     events.put(at(1))
     done = followed(events, 4)
@@ -73,14 +69,14 @@ def test_what_passes_is_waited_for(events: Following) -> None:
 
 
 @pytest.mark.faults
-def test_what_does_not_pass_ends_it(events: Following) -> None:
+def test_what_does_not_pass_ends_it(events: Forwarding) -> None:
     events.kinesis.delete_stream(StreamName=events.name)
     with pytest.raises(Permanent, match=events.name):
         followed(events, 30)
 
 
 @pytest.mark.faults
-def test_killed_and_started_again_every_event_is_in_o9_once(events: Following) -> None:
+def test_killed_and_started_again_every_event_is_in_o9_once(events: Forwarding) -> None:
     count = 0
     for _ in range(2):
         command = [sys.executable, "-c", FOLLOWING, str(events.home), events.name]

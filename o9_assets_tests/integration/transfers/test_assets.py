@@ -14,9 +14,10 @@ from o9_assets.planning.settings import Settings, SettingsError, parse
 from o9_assets.resources.configured import EngineResource, LakeResource
 from o9_assets.resources.lake import Lake
 from o9_assets.sandbox.aws import Twin
+from o9_assets_tests.aws import eventually
 from o9_assets_tests.company import SETTINGS
 from o9_assets_tests.postgres import Database
-from o9_assets_tests.transfers import Dms, until
+from o9_assets_tests.transfers import Dms
 
 TRANSFER = """
 transfers:
@@ -100,7 +101,7 @@ def test_what_does_not_add_up_does_not_become_raw(twin: Twin, erp: Database, tmp
 
     def add_a_file() -> None:
         """Somebody else writes where the task does, while it runs."""
-        until(lambda: dms.task()["Status"] == "running")
+        eventually(lambda: dms.task()["Status"] == "running")
         key = "zone/erp/public/lines/LOAD0000000F.csv"
         dms.s3.put_object(Bucket=dms.bucket, Key=key, Body=b"O9,1,a,S1,2026-01-06,1,1\n")
         erp.run("ROLLBACK")

@@ -20,8 +20,9 @@ from o9_assets.resources.transfers.mover import (
     TransferUnderWay,
 )
 from o9_assets.sandbox.aws import Twin
+from o9_assets_tests.aws import eventually
 from o9_assets_tests.company import ORDERS, SETTINGS, Company
-from o9_assets_tests.transfers import Share, followed, until
+from o9_assets_tests.transfers import Share, followed
 
 pytestmark = pytest.mark.aws
 
@@ -90,7 +91,7 @@ def test_a_file_that_changes_meanwhile_is_found_by_the_verification(twin: Twin, 
     share.put("a", b"1" * 1000)
     mover = share.mover()
     execution = mover.start("x")
-    until(lambda: mover.look(execution).status == "TRANSFERRING")
+    eventually(lambda: mover.look(execution).status == "TRANSFERRING")
     share.put("a", b"2" * 1000)
     os.utime(share.folder / "a", (1, 1))
     with pytest.raises(TransferFailed, match="VerificationErrors: /a differs"):
@@ -105,7 +106,7 @@ def test_a_cancelled_execution_is_told_apart(twin: Twin, tmp_path: Path) -> None
     share.put("a", b"1" * 100_000)
     mover = share.mover()
     execution = mover.start("x")
-    until(lambda: mover.look(execution).status == "TRANSFERRING")
+    eventually(lambda: mover.look(execution).status == "TRANSFERRING")
     share.client.cancel_task_execution(TaskExecutionArn=execution)
     with pytest.raises(TransferCancelled, match="Cancelled"):
         followed(mover, execution)
@@ -137,7 +138,7 @@ def test_half_a_file_is_never_taken_for_whole(twin: Twin, tmp_path: Path) -> Non
 
     with pytest.raises(TransferUnderWay):
         carry(0.05)
-    [found] = until(lambda: list(share.zone.list()))
+    [found] = eventually(lambda: list(share.zone.list()))
     assert 0 < found.size_bytes < whole
     assert new_objects("erp_orders", feed, zone=share.zone, lake=company.lake) == []
     carry(30)

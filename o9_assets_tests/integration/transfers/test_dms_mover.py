@@ -29,9 +29,10 @@ from o9_assets.resources.transfers.mover import (
     UnknownTransfer,
 )
 from o9_assets.sandbox.aws import Twin
+from o9_assets_tests.aws import eventually
 from o9_assets_tests.company import SETTINGS, Company
 from o9_assets_tests.postgres import Database
-from o9_assets_tests.transfers import Dms, followed, until
+from o9_assets_tests.transfers import Dms, followed
 
 pytestmark = pytest.mark.aws
 
@@ -226,7 +227,7 @@ def test_a_stop_by_hand_in_the_middle_is_no_success(twin: Twin, erp: Database, l
     dms = Dms(twin, erp.endpoint)
     mover = dms.mover()
     execution = mover.start("x")
-    until(lambda: dms.task()["Status"] == "running")
+    eventually(lambda: dms.task()["Status"] == "running")
     dms.client.stop_replication_task(ReplicationTaskArn=dms.arn)
     locked()
     with pytest.raises(TransferFailed, match="stopped"):
@@ -269,7 +270,7 @@ def test_a_run_killed_while_it_follows_is_taken_up_without_a_second_start(
     command = [sys.executable, "-c", RUN, str(tmp_path / "lake"), platform.dms.zone, platform.dms.name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
-        until(lambda: "running" in run.stdout.readline(), seconds=60)  # type: ignore[union-attr]
+        eventually(lambda: "running" in run.stdout.readline(), seconds=60)  # type: ignore[union-attr]
         run.send_signal(signal.SIGKILL)
     assert [row["state"] for row in platform.company.lake.read(TRANSFERS).to_pylist()] == ["running"]
     locked()
@@ -321,7 +322,7 @@ def test_a_continuous_task_is_started_once_and_seen_to_run(twin: Twin, erp: Data
     mover = dms.mover(mode="continuous")
     assert followed(mover, mover.start("one")).status == "running"
     erp.run("DELETE FROM lines WHERE order_id = 'O1'")
-    until(lambda: len(dms.names()) == 2)
+    eventually(lambda: len(dms.names()) == 2)
     assert followed(mover, mover.start("two")).state is State.SUCCEEDED
     assert len(mover.landed("two")) >= 1
     assert (started(twin), mover.layout()) == (1, None)

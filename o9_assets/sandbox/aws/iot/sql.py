@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlglot
@@ -91,6 +92,7 @@ class Statement:
         return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+@lru_cache(maxsize=256)
 def statement(text: str) -> Statement:
     """Take a rule's SQL apart. Raises Unknown."""
     found = _STATEMENT.match(text)

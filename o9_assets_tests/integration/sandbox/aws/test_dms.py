@@ -12,8 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from o9_assets.sandbox.aws import Twin
+from o9_assets_tests.aws import eventually
 from o9_assets_tests.postgres import Database
-from o9_assets_tests.transfers import Dms, until
+from o9_assets_tests.transfers import Dms
 
 pytestmark = pytest.mark.aws
 
@@ -69,7 +70,7 @@ def test_changes_follow_in_a_file_named_by_time_with_the_operation_first(twin: T
 def twin_stop(dms: Dms) -> None:
     """Resume a task, and stop it when it has written the changes that there are."""
     dms.start("resume-processing", stop_now=False)
-    until(lambda: dms.task()["Status"] == "running")
+    eventually(lambda: dms.task()["Status"] == "running")
     dms.client.stop_replication_task(ReplicationTaskArn=dms.arn)
     assert dms.ended()["StopReason"] == "Stop Reason NORMAL"
 
