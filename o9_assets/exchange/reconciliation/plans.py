@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -54,7 +55,7 @@ def compare_plans(
         "bucket_label VARCHAR, measure_name VARCHAR, value DECIMAL(28, 4))"
     ).fetchall()
     rows = forecast_rows(settings, cycle, client=client)
-    while page := [row for row, _ in zip(rows, range(PAGE), strict=False)]:
+    while page := list(islice(rows, PAGE)):
         texts = {
             **{code: ["ALL" if name is None else row[name] for row in page] for code, name in columns.items()},
             "measure_name": [row["Measure"] for row in page],

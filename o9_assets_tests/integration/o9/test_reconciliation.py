@@ -281,6 +281,21 @@ def test_a_half_written_file_of_o9s_forecasts_is_a_break(world: World) -> None:
     assert {row[0] for row in world.breaks("step")} == {"held → returned"}
 
 
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_no_forecast_is_lost_between_the_pages_that_are_compared(
+    world: World, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("o9_assets.exchange.reconciliation.plans.PAGE", page)
+    cycle, zone = date(2025, 2, 10), world.company.zone
+    with world.o9.client() as client:
+        ask_for_plan(world.company.settings, cycle, client=client, zone=zone, sleep=world.o9.time.sleep)
+        fetch_forecasts(world.company.settings, cycle, client=client, zone=zone)
+    world.company.ingest("o9_forecasts", now=world.now)
+    world.reconcile()
+    assert world.totals("Consensus Fcst")["held"] == world.totals("Consensus Fcst")["returned"]
+    assert world.breaks() == []
+
+
 @pytest.mark.faults
 def test_an_o9_that_cannot_be_read_leaves_what_was_compared_before(world: World) -> None:
     from o9_assets.resources.o9 import ContractBroken
