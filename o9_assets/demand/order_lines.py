@@ -70,16 +70,12 @@ def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> dict[date
     view(con, "order_versions", query("order_versions", given))
     factors(con, given, "SELECT DISTINCT item_code FROM order_versions")
     table(con, "repeated_keys", query("repeated_keys", given))
-    table(
-        con,
-        "repeated_versions",
-        "SELECT v.* FROM order_versions AS v SEMI JOIN repeated_keys AS r ON r.key_hash = v.key_hash",
-    )
-    table(con, "latest_versions", query("latest_versions", given))
-    table(con, "repeated_in_month", "SELECT DISTINCT order_month, key_hash FROM repeated_versions")
-    con.execute("DROP TABLE repeated_versions").fetchall()
-    table(con, "cancellations", query("cancellations", given))
-    table(con, "deleted_lines", query("deletions", given))
+    repeated = "SELECT v.* FROM order_versions AS v SEMI JOIN repeated_keys AS r ON r.key_hash = v.key_hash"
+    table(con, "outdated_versions", f"WITH repeated_versions AS ({repeated}) {query('outdated_versions', given)}")
+    con.execute("DROP TABLE repeated_keys").fetchall()
+    latest = f"WITH latest_versions AS ({query('latest_versions', given)})"
+    table(con, "cancellations", f"{latest} {query('cancellations', given)}")
+    table(con, "deleted_lines", f"{latest} {query('deletions', given)}")
     months = days_in(con, "SELECT DISTINCT order_month FROM order_versions WHERE op <> 'D'")
     return {month: _of_month(month, given) for month in months}
 
@@ -88,12 +84,11 @@ def _of_month(month: date, given: Mapping[str, str]) -> str:
     """Order lines of a month, as one query."""
     last = month.replace(day=monthrange(month.year, month.month)[1])
     accepted = f"(SELECT * FROM accepted_orders WHERE order_date BETWEEN DATE '{month}' AND DATE '{last}')"
-    of_month = f"WHERE order_month = DATE '{month}'"
     return f"""
         WITH order_versions AS ({_versions_of(accepted, given)}),
-        repeated_keys AS (SELECT key_hash FROM repeated_in_month {of_month}),
-        latest_versions AS (SELECT * FROM temp.latest_versions {of_month}),
-        standing_lines AS ({query("standing_lines", given)})
+        outdated_versions AS (SELECT * FROM temp.outdated_versions WHERE order_month = DATE '{month}'),
+        latest_versions AS ({query("latest_versions", given)}),
+        standing_lines AS (SELECT * FROM latest_versions WHERE op <> 'D')
         SELECT * FROM ({query("order_lines", given)})
     """
 
@@ -114,10 +109,13 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
     )
     table(con, "changed_items", changed_items())
     _old_lines(con)
-    table(con, "repeated_versions", _versions_of_changed_keys(given, from_raw=from_raw))
-    table(con, "latest_versions", query("latest_versions", given))
+    # Wide rows are kept once, as recomputed lines; until then each step reads the columns it needs.
+    view(con, "order_versions", _versions_of_changed_keys(con, given, from_raw=from_raw))
+    outdated = query("outdated_versions", given)
+    table(con, "outdated_versions", f"WITH repeated_versions AS (SELECT * FROM order_versions) {outdated}")
+    view(con, "latest_versions", query("latest_versions", given))
     _add_cancelled(con)
-    table(
+    view(
         con,
         "standing_lines",
         f"""
@@ -184,17 +182,22 @@ def _old_lines(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _versions_of_changed_keys(given: Mapping[str, str], *, from_raw: bool) -> str:
-    """Every version of the changed lines that can be the latest."""
+def _versions_of_changed_keys(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], *, from_raw: bool) -> str:
+    """Every version of the changed lines that can be the latest. Of an object that was read again, only what it gives
+    now counts."""
     if from_raw:
         every = _versions_of("all_orders", given)
-        return f"SELECT v.* FROM ({every}) AS v SEMI JOIN changed_keys USING (key_hash, order_id, order_line)"
+        keys = "key_hash, order_id, order_line"
+        table(con, "raw_versions", f"SELECT v.* FROM ({every}) AS v SEMI JOIN changed_keys USING ({keys})")
+        return f"SELECT {VERSION} FROM raw_versions"
     return f"""
         SELECT {VERSION} FROM new_versions
         UNION ALL
-        SELECT {STORED_VERSION} FROM old_lines WHERE is_changed
+        SELECT {STORED_VERSION} FROM old_lines ANTI JOIN new_objects USING (object_id) WHERE is_changed
         UNION ALL BY NAME
-        SELECT {DELETION}, 'D' AS op FROM stored_deletions SEMI JOIN changed_keys USING (key_hash, order_id, order_line)
+        SELECT {DELETION}, 'D' AS op FROM stored_deletions
+        SEMI JOIN changed_keys USING (key_hash, order_id, order_line)
+        ANTI JOIN new_objects USING (object_id)
     """
 
 

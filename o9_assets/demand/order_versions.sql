@@ -1,7 +1,8 @@
 -- Every accepted version of every order line, in the terms of the planning grain.
 --
 -- From:  accepted_orders   accepted rows of raw.erp_orders
--- A factor of 19 digits makes the product a wide one on every engine; of two of 18, DuckDB keeps 18 and overflows.
+-- A value within 18 digits is multiplied in a machine word, which takes a sixth of the time of a wide one. Beyond, a factor
+-- of 19 digits makes the product a wide one on every engine; of two of 18, DuckDB keeps 18 and overflows.
 -- kind_rule says what the line is: n for the n-th rule of the settings, 0 sale, -1 return (negative, and no rule
 -- matches), -2 cancellation that names its line. order_lines.sql turns it into words.
 SELECT
@@ -21,7 +22,11 @@ SELECT
     COALESCE($demand_date, o.order_date) AS demand_date,
     o.quantity,
     o.uom_code,
-    TRY_CAST(CAST(o.quantity AS DECIMAL(19, 4)) * o.unit_price AS DECIMAL(18, 4)) AS value,
+    CASE
+        WHEN o.quantity > -1000000 AND o.quantity < 1000000 AND o.unit_price > -10000 AND o.unit_price < 10000
+            THEN CAST(CAST(o.quantity AS DECIMAL(10, 4)) * CAST(o.unit_price AS DECIMAL(8, 4)) AS DECIMAL(18, 4))
+        ELSE TRY_CAST(CAST(o.quantity AS DECIMAL(19, 4)) * o.unit_price AS DECIMAL(18, 4))
+    END AS value,
     o.cancels_order_id,
     o.cancels_order_line,
     o.op,

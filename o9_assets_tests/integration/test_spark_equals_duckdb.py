@@ -72,10 +72,11 @@ STEPS = (
         "repeated_versions",
         "SELECT v.* FROM order_versions AS v SEMI JOIN repeated_keys AS r ON r.key_hash = v.key_hash",
     ),
+    ("outdated_versions", None),
     ("latest_versions", None),
     ("cancellations", None),
     ("deletions", None),
-    ("standing_lines", None),
+    ("standing_lines", "SELECT * FROM latest_versions WHERE op <> 'D'"),
     ("order_items", None),
     ("order_locations", None),
     ("items", None),
@@ -138,7 +139,7 @@ def inputs() -> dict[str, pa.Table]:
         found |= {"location_code": place(), "channel_code": draw.choice([None, "WEB"]), "order_date": day()}
         found |= {"item_name": draw.choice([None, " postage ", "Text"]), "uom_code": unit()}
         found |= {"requested_date": draw.choice([None, day(140)]), "quantity": number(-100_000, 900_000, 4)}
-        found |= {"unit_price": draw.choice([None, Decimal(0), number(1, 999_999, 4)])}
+        found |= {"unit_price": draw.choice([None, Decimal(0), Decimal(20_000), number(1, 999_999, 4)])}
         found |= {"cancels_order_id": f"SO{draw.randrange(400)}" if named else None}
         return found | {"cancels_order_line": "1" if named else None}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -193,6 +193,30 @@ def test_a_quantity_too_large_to_convert_is_an_issue_and_stops_nothing(paper: An
     lines = paper.lines()
     assert [lines[k]["issue"] for k in ("S1/1", "S2/1", "S3/1")] == ["quantity_out_of_range", None, None]
     assert [lines[k]["value"] for k in ("S1/1", "S3/1")] == [None, 81_000_000_000]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price"),
+    [
+        ("999999.9999", "9999.9999"),
+        ("-999999.9999", "9999.9999"),
+        ("999999.9999", "10000"),
+        ("1000000", "9999.9999"),
+        ("-1000000.0001", "0.0001"),
+        ("3", "-9999.9999"),
+        ("3", "-10000"),
+        ("0.5", "0.0001"),
+        ("-0.5", "0.0001"),
+        ("1", None),
+    ],
+)
+def test_a_value_is_quantity_times_price_to_four_digits_narrow_or_wide(
+    paper: Any, quantity: str, price: str | None
+) -> None:
+    paper.land("erp_orders", [line(quantity=quantity, unit_price=price)])
+    exact = None if price is None else Decimal(quantity) * Decimal(price)
+    expected = None if exact is None else exact.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+    assert paper.lines()["S1/1"]["value"] == expected
 
 
 def test_halves_are_rounded_away_from_zero(paper: Any) -> None:
