@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from o9_assets.landing.json_sequence import as_lines
+from o9_assets.landing.quotes import Quotes
 from o9_assets.planning.feeds import Format
 
 __all__ = ["Hopeless", "Plain", "make_plain"]
@@ -33,11 +34,13 @@ class Hopeless(Exception):
 class Plain:
     """An object in readable form: UTF-8 without a byte order mark for text, as it came for Parquet.
 
-    With an odd number of quote signs, one of them is never closed."""
+    With an odd number of quote signs, one of them is never closed. `lines_are_records`: no quote is known to reach
+    over a line end, so that each ends a record."""
 
     path: Path
     has_nul: bool = False
     quotes: int = 0
+    lines_are_records: bool = True
 
 
 def make_plain(path: Path, form: Format, folder: Path) -> Plain:
@@ -69,13 +72,15 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
     )
     target = path if as_it_lies else folder / uuid.uuid4().hex
     decoder = codecs.getincrementaldecoder("utf-8-sig" if form.encoding == "utf-8" else form.encoding)()
-    has_nul, done, quotes, quote = False, 0, 0, form.quote.encode()
+    has_nul, done, quotes = False, 0, Quotes(form.quote if form.type == "csv" else "", form.delimiter)
 
     def decoded(source: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[bytes, str]]:
-        """Blocks as they lie, and their text."""
+        """Blocks as they lie, and their text, which nobody wants of those that stay as they lie."""
         nonlocal done
         while block := source.read(BLOCK):
-            yield block, decoder.decode(block)
+            # What is ASCII is valid, unless it breaks off a character that the last block began.
+            valid = as_it_lies and block.isascii() and not decoder.getstate()[0]
+            yield block, "" if valid else decoder.decode(block)
             done += len(block)
         yield b"", decoder.decode(b"", final=True)
 
@@ -90,7 +95,7 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
             for block, text in blocks:
                 content = block if as_it_lies else text.encode()
                 has_nul = has_nul or b"\0" in content
-                quotes += content.count(quote) if quote else 0
+                quotes.see(content)
                 if sink is not None:
                     sink.write(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -102,4 +107,4 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
         ) from error
     if target.stat().st_size == 0:
         raise Hopeless("empty_object", "it holds no text")
-    return Plain(target, has_nul, quotes)
+    return Plain(target, has_nul, quotes.count, quotes.all_closed)

@@ -70,8 +70,8 @@ def _check_columns(feed: Feed, found: list[str]) -> None:
 
 def _csv(plain: Plain, feed: Feed, declared: tuple[str, ...] | None) -> Source:
     form = feed.format
-    # Without a quote sign every line end ends a record, so that threads can begin anywhere.
-    parallel = plain.quotes == 0
+    # Where every line end ends a record, threads can begin anywhere.
+    parallel = plain.lines_are_records
     header = _header(plain.path, form) if declared is None else list(declared)
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:

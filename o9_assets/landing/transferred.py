@@ -66,12 +66,12 @@ def _records(found: LandedObject, layout: Layout, zone: LandingZone, temp_dir: P
             except pa.ArrowInvalid as error:
                 raise Hopeless("broken_parquet", str(error)[:500]) from error
         try:
-            plain = make_plain(path, Format(type="csv", quote=layout.quote), Path(spool))
+            plain = make_plain(path, Format(type="csv", quote=layout.quote, delimiter=layout.delimiter), Path(spool))
         except Hopeless as hopeless:
             if hopeless.reason == "empty_object":
                 return 0
             raise
-        if plain.quotes == 0:
+        if plain.lines_are_records:
             return max(_lines(plain.path) - int(layout.header), 0)
         quote = layout.quote if layout.type == "csv" else ""
         number = 0
