@@ -339,7 +339,7 @@ def copy(home: Path) -> float:
         )
         con.execute(f"CREATE TEMP VIEW lines AS SELECT * FROM '{out}/order_lines.parquet'")
         con.execute("CREATE TEMP VIEW stored_history AS SELECT NULL::DATE AS bucket_start WHERE false")
-        known = {feed: known_of(lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
+        known = {feed: known_of(con, lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
         register_calendar(con, settings, known)
         rows = " UNION ALL ".join(f"({sql})" for sql in history.build(con, given).values())
         con.execute(

@@ -11,9 +11,9 @@ and, for `merge`, what the last run left and what became void since:
     stored_lines          curated.order_lines
     stored_deletions      curated.deleted_order_lines
     stored_factors        curated.unit_factors of order_lines
-    new_objects           object_id: objects that came, or were read again, since the last run
+    new_objects           object_id: objects that came, were read again, or came and were replaced, since the last run
     replaced_orders       rows of raw.erp_orders whose object has a newer version since the last run
-    all_orders            accepted rows of raw.erp_orders, read only where a row became void
+    all_orders            accepted rows of raw.erp_orders; only where a row became void, `merge` has it registered
 
 Both give a query for each month to write, and leave `deleted_lines` and `unit_factors` behind for the caller to keep.
 """
@@ -21,7 +21,7 @@ Both give a query for each month to write, and leave `deleted_lines` and `unit_f
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -54,11 +54,13 @@ COUNTED = "item_code, location_code, channel_code, demand_date, counts_as, base_
 @dataclass(frozen=True, slots=True)
 class Merge:
     """What a merge changes: the months of `order_date` that hold a changed line, each with the query of its lines; days
-    whose demand is another; whether the deleted lines are others; how many lines went or came."""
+    whose demand is another; whether lines are deleted now that were not (`newly_deleted`), and whether others no longer
+    are, or by another version, so that `deleted_lines` holds less than before; how many lines went or came."""
 
     months: dict[date, str] = field(default_factory=dict)
     demand_days: list[date] = field(default_factory=list)
-    deletions_changed: bool = False
+    deleted: bool = False
+    undeleted: bool = False
     lines_changed: int = 0
 
 
@@ -75,7 +77,7 @@ def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> dict[date
     con.execute("DROP TABLE repeated_keys").fetchall()
     latest = f"WITH latest_versions AS ({query('latest_versions', given)})"
     table(con, "cancellations", f"{latest} {query('cancellations', given)}")
-    table(con, "deleted_lines", f"{latest} {query('deletions', given)}")
+    view(con, "deleted_lines", f"{latest} {query('deletions', given)}")
     months = days_in(con, "SELECT DISTINCT order_month FROM order_versions WHERE op <> 'D'")
     return {month: _of_month(month, given) for month in months}
 
@@ -93,13 +95,18 @@ def _of_month(month: date, given: Mapping[str, str]) -> str:
     """
 
 
-def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
-    """Merge new versions into the stored lines; the result is what `build` would make of everything."""
+def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], register_all: Callable[[], None]) -> Merge:
+    """Merge new versions into the stored lines; the result is what `build` would make of everything.
+
+    `register_all` registers `all_orders`.
+    """
     table(con, "new_versions", query("order_versions", given))
     changed = "SELECT key_hash, order_id, order_line FROM new_versions"
     table(con, "void_keys", _void_keys(given))
     # What a void version hid may stand again: only the raw rows still know it.
     from_raw = any_row(con, "void_keys")
+    if from_raw:
+        register_all()
     changed += " UNION ALL SELECT key_hash, order_id, order_line FROM void_keys"
     table(con, "changed_keys", f"SELECT DISTINCT key_hash, order_id, order_line FROM ({changed})")
     factors(
@@ -108,6 +115,7 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Merge:
         "SELECT DISTINCT item_code FROM new_versions UNION SELECT DISTINCT item_code FROM stored_factors",
     )
     table(con, "changed_items", changed_items())
+    table(con, "old_deletions", _old_deletions())
     _old_lines(con)
     # Wide rows are kept once, as recomputed lines; until then each step reads the columns it needs.
     view(con, "order_versions", _versions_of_changed_keys(con, given, from_raw=from_raw))
@@ -182,6 +190,15 @@ def _old_lines(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _old_deletions() -> str:
+    """Stored deletions of lines that have a new version. The hash alone leaves few of them to compare by their key."""
+    return f"""
+        SELECT {DELETION}
+        FROM (SELECT * FROM stored_deletions WHERE key_hash IN (SELECT key_hash FROM changed_keys))
+        SEMI JOIN changed_keys USING (key_hash, order_id, order_line)
+    """
+
+
 def _versions_of_changed_keys(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], *, from_raw: bool) -> str:
     """Every version of the changed lines that can be the latest. Of an object that was read again, only what it gives
     now counts."""
@@ -195,9 +212,7 @@ def _versions_of_changed_keys(con: duckdb.DuckDBPyConnection, given: Mapping[str
         UNION ALL
         SELECT {STORED_VERSION} FROM old_lines ANTI JOIN new_objects USING (object_id) WHERE is_changed
         UNION ALL BY NAME
-        SELECT {DELETION}, 'D' AS op FROM stored_deletions
-        SEMI JOIN changed_keys USING (key_hash, order_id, order_line)
-        ANTI JOIN new_objects USING (object_id)
+        SELECT {DELETION}, 'D' AS op FROM old_deletions ANTI JOIN new_objects USING (object_id)
     """
 
 
@@ -249,23 +264,23 @@ def _difference(con: duckdb.DuckDBPyConnection) -> Merge:
     )
     months = days_in(con, "SELECT old_month FROM changed_lines UNION SELECT new_month FROM changed_lines")
     demand_days = days_in(con, "SELECT old_day FROM changed_lines UNION SELECT new_day FROM changed_lines")
-    keys = "(key_hash, order_id, order_line)"
-    table(con, "deleted_before", f"SELECT {DELETION} FROM stored_deletions SEMI JOIN changed_keys USING {keys}")
     table(con, "deleted_now", f"SELECT {DELETION} FROM latest_versions WHERE op = 'D'")
-    table(
+    view(
         con,
         "deleted_lines",
         f"""
-        SELECT {DELETION} FROM stored_deletions ANTI JOIN changed_keys USING {keys}
+        SELECT {DELETION} FROM stored_deletions ANTI JOIN changed_keys USING (key_hash, order_id, order_line)
         UNION ALL
         SELECT * FROM deleted_now
         """,
     )
-    deletions_changed = any_row(con, "(SELECT * FROM deleted_before EXCEPT SELECT * FROM deleted_now)") or any_row(
-        con, "(SELECT * FROM deleted_now EXCEPT SELECT * FROM deleted_before)"
-    )
+    view(con, "newly_deleted", "SELECT * FROM deleted_now EXCEPT SELECT * FROM old_deletions")
     return Merge(
-        {month: _merged_month(month) for month in months}, demand_days, deletions_changed, count(con, "changed_lines")
+        {month: _merged_month(month) for month in months},
+        demand_days,
+        any_row(con, "newly_deleted"),
+        any_row(con, "(SELECT * FROM old_deletions EXCEPT SELECT * FROM deleted_now)"),
+        count(con, "changed_lines"),
     )
 
 

@@ -11,6 +11,9 @@ from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST
 from o9_assets.resources.lake import Lake, all_of, at_most, equal, isin
 
+FEW = 200
+"""So many new objects are a filter by which the lake skips files; for more, reading all of them is quicker."""
+
 __all__ = ["Changes", "accepted_view", "changes_since", "latest_seq", "manifest_view"]
 
 
@@ -53,18 +56,19 @@ def accepted_view(
     those up to one."""
     manifest = f"{name}__manifest"
     manifest_view(con, lake, manifest, feed_name, as_of=as_of)
-    later = "" if after_seq is None else f" AND ingest_seq > {int(after_seq)}"
-    later += "" if upto_seq is None else f" AND ingest_seq <= {int(upto_seq)}"
-    where = None
-    if after_seq is not None:
-        rows = con.execute(f'SELECT object_id FROM "{manifest}" WHERE holds{later}').fetchall()
-        # Few new objects are a filter that the lake can prune files by.
-        where = isin("object_id", [row[0] for row in rows]) if len(rows) <= 200 else None
-    lake.view(con, f"{name}__raw", dataset, where=where)
-    known = "" if as_of is None else f" AND known_at <= TIMESTAMP '{as_of.isoformat(sep=' ')}'"
+    asked = "holds AND status = 'ingested'"
+    asked += "" if after_seq is None else f" AND ingest_seq > {int(after_seq)}"
+    asked += "" if upto_seq is None else f" AND ingest_seq <= {int(upto_seq)}"
+    objects = f'SELECT object_id FROM "{manifest}" WHERE {asked}'
+    which = [] if as_of is None else [f"known_at <= TIMESTAMP '{as_of.isoformat(sep=' ')}'"]
+    few = None if after_seq is None else [row[0] for row in con.execute(objects).fetchall()]
+    if few is not None and len(few) <= FEW:
+        lake.view(con, f"{name}__raw", dataset, where=isin("object_id", few))
+    else:
+        lake.view(con, f"{name}__raw", dataset)
+        which.append(f"object_id IN ({objects})")
     con.execute(
-        f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT * FROM "{name}__raw" WHERE object_id IN '
-        f"(SELECT object_id FROM \"{manifest}\" WHERE holds AND status = 'ingested'{later}){known}"
+        f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT * FROM "{name}__raw" WHERE {" AND ".join(which) or "true"}'
     ).fetchall()
 
 
@@ -76,21 +80,24 @@ def latest_seq(lake: Lake, feed_name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What came in after a watermark: the new watermark, the new objects, and those that they replaced."""
+    """What came in after a watermark: the new watermark, the new objects, those that they replaced, and those that came
+    after the watermark and were replaced since."""
 
     seq: int
     new_objects: tuple[str, ...]
     replaced_objects: tuple[str, ...]
+    passed_objects: tuple[str, ...] = ()
 
 
-def changes_since(lake: Lake, feed_name: str, after_seq: int) -> Changes:
+def changes_since(con: duckdb.DuckDBPyConnection, lake: Lake, feed_name: str, after_seq: int) -> Changes:
     """Object ids that are new after `after_seq`, and those of versions that held until then and no longer do."""
-    with duckdb.connect(":memory:") as con:
-        manifest_view(con, lake, "manifest", feed_name)
-        rows = con.execute("SELECT object_id, object_name, ingest_seq, holds FROM manifest").fetchall()
+    manifest = f"{feed_name}__manifest"
+    manifest_view(con, lake, manifest, feed_name)
+    rows = con.execute(f'SELECT object_id, object_name, ingest_seq, holds FROM "{manifest}"').fetchall()
     renewed = {name for _, name, seq, _ in rows if seq > after_seq}
     return Changes(
         max((seq for _, _, seq, _ in rows), default=0),
         tuple(sorted(o for o, _, seq, holds in rows if seq > after_seq and holds)),
         tuple(sorted(o for o, name, seq, holds in rows if seq <= after_seq and not holds and name in renewed)),
+        tuple(sorted(o for o, _, seq, holds in rows if seq > after_seq and not holds)),
     )

@@ -54,7 +54,7 @@ def _made(moment: datetime, lake: "Lake", engine: "Engine") -> "tuple[pa.Table, 
         for feed in FEEDS:
             feed_view(con, lake, settings, feed, f"accepted_{short(feed)}", as_of=moment)
         con.execute("CREATE TEMP VIEW stored_history AS SELECT NULL::DATE AS bucket_start WHERE false")
-        known = {feed: known_of(lake, settings, feed, moment) for feed in ("erp_orders", "erp_shipments")}
+        known = {feed: known_of(con, lake, settings, feed, moment) for feed in ("erp_orders", "erp_shipments")}
         register_calendar(con, settings, known)
         months = history.build(con, given)
         return (

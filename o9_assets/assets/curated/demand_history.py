@@ -136,7 +136,7 @@ def make(
         new_marks["items.snapshot"] = str(lake.view(con, "items", ITEMS))
         rebuild = rebuild or days is None or base is None or marks.get("fingerprint") != new_marks["fingerprint"]
         lake.view(con, "stored_history", DEMAND_HISTORY, snapshot_id=base)
-        known = {feed: known_of(lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
+        known = {feed: known_of(con, lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
         new_marks |= {f"{feed}.known": str(those) for feed, those in known.items()}
         before = {f: Known.parse(marks.get(f"{f}.known", "none"), those.delivery) for f, those in known.items()}
         register_calendar(con, settings, known, before)

@@ -69,10 +69,11 @@ def build(settings: Settings, asset: dg.AssetsDefinition) -> list[Any]:
         name="latest_delivery_is_in",
         description="The last order file that the delivery calendar expects by now is in.",
     )
-    def latest_delivery_is_in(lake: LakeResource, clock: ClockResource) -> dg.AssetCheckResult:
+    def latest_delivery_is_in(lake: LakeResource, engine: EngineResource, clock: ClockResource) -> dg.AssetCheckResult:
         from o9_assets.demand.delivery import overdue_days
 
-        known = known_of(lake.open(), settings, "erp_orders")
+        with session(engine.open()) as con:
+            known = known_of(con, lake.open(), settings, "erp_orders")
         late = overdue_days(known, clock.now(), settings.timezone)
         return dg.AssetCheckResult(
             passed=not late,

@@ -60,13 +60,14 @@ def raw_deps(settings: Settings, *feeds: str) -> list[list[str]]:
 
 @contextmanager
 def session(engine: "Engine") -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A connection on which rows keep no order, which lets DuckDB write in parallel and in less memory, and on which
-    joins are made as they are written, the small side on the right: the planner takes lake tables for empty and would
-    keep the large side in memory.
+    """A connection on which rows keep no order, which lets DuckDB write in parallel and in less memory; on which joins
+    are made as they are written, the small side on the right: the planner takes lake tables for empty and would keep
+    the large side in memory; and on which the footers of files, which the lake never changes, are read once.
     """
     with engine.connect() as con:
         con.execute("SET preserve_insertion_order = false").fetchall()
         con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'").fetchall()
+        con.execute("SET parquet_metadata_cache = true").fetchall()
         yield con
 
 
@@ -103,7 +104,7 @@ def changed_rows(
     if feed not in settings.feeds:
         feed_view(con, lake, settings, feed, name)
         return "0"
-    changes = changes_since(lake, feed, int(marks.get(f"{feed}.seq", "0")))
+    changes = changes_since(con, lake, feed, int(marks.get(f"{feed}.seq", "0")))
     objects = [*changes.new_objects, *changes.replaced_objects]
     # Few objects are a filter by which the lake skips files; for many, reading all of them is quicker than planning.
     lake.view(con, f"{name}__raw", FEEDS[feed], where=isin("object_id", objects) if len(objects) <= 200 else None)
@@ -115,24 +116,24 @@ def changed_rows(
     return str(changes.seq)
 
 
-def known_of(lake: "Lake", settings: Settings, feed: str, as_of: datetime | None = None) -> "Known":
+def known_of(
+    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, feed: str, as_of: datetime | None = None
+) -> "Known":
     """The days that the feed's objects tell about: by their names, or by their rows' dates where names tell none."""
-    import duckdb
-
     from o9_assets.demand.delivery import known_days
     from o9_assets.landing.accepted import manifest_view
 
     if feed not in settings.feeds:
         return known_days([], None)
-    with duckdb.connect(":memory:") as con:
-        manifest_view(con, lake, "manifest", feed, as_of=as_of)
-        days = con.execute(
-            "SELECT DISTINCT covers_date FROM manifest WHERE status = 'ingested' AND covers_date IS NOT NULL"
-        ).fetchall()
-        if not days:
-            column = "order_date" if feed == "erp_orders" else "ship_date"
-            feed_view(con, lake, settings, feed, "accepted", as_of=as_of)
-            days = [(d,) for d in con.execute(f"SELECT min({column}), max({column}) FROM accepted").fetchall()[0] if d]
+    manifest = f"{feed}__manifest"
+    manifest_view(con, lake, manifest, feed, as_of=as_of)
+    days = con.execute(
+        f"SELECT DISTINCT covers_date FROM {manifest} WHERE status = 'ingested' AND covers_date IS NOT NULL"
+    ).fetchall()
+    if not days:
+        column = "order_date" if feed == "erp_orders" else "ship_date"
+        feed_view(con, lake, settings, feed, "accepted", as_of=as_of)
+        days = [(d,) for d in con.execute(f"SELECT min({column}), max({column}) FROM accepted").fetchall()[0] if d]
     return known_days([day for (day,) in days], settings.feeds[feed].delivery)
 
 

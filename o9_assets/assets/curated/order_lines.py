@@ -103,15 +103,15 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
     made_with = fingerprint(settings)
     run = int(marks.get("run", "0")) + 1
     rebuild = rebuild or base is None or marks.get("fingerprint") != made_with
-    changes = changes_since(lake, "erp_orders", 0 if rebuild else int(marks["erp_orders.seq"]))
-    new_marks: dict[str, str | None] = {
-        "fingerprint": made_with,
-        "run": str(run),
-        "erp_orders.seq": str(changes.seq),
-        **dict.fromkeys(_consumed(lake, marks), None),
-    }
     given = parameters(settings)
     with session(engine) as con:
+        changes = changes_since(con, lake, "erp_orders", 0 if rebuild else int(marks["erp_orders.seq"]))
+        new_marks: dict[str, str | None] = {
+            "fingerprint": made_with,
+            "run": str(run),
+            "erp_orders.seq": str(changes.seq),
+            **dict.fromkeys(_consumed(lake, marks), None),
+        }
         feed_view(con, lake, settings, "uom_conversions", "conversion_versions")
         lake.view(con, "items", ITEMS)
         if rebuild:
@@ -126,11 +126,14 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
         _changes(con, lake, settings, changes, int(marks["erp_orders.seq"]))
         lake.view(con, "stored_lines", ORDER_LINES, snapshot_id=base)
-        lake.view(con, "stored_deletions", DELETED_LINES)
+        deletions = lake.view(con, "stored_deletions", DELETED_LINES)
         _stored_factors(con, lake)
-        merge = pure.merge(con, given)
-        if merge.deletions_changed:
+        merge = pure.merge(con, given, lambda: feed_view(con, lake, settings, "erp_orders", "all_orders"))
+        # A crash after this leaves deletions that the lines do not know; the next run looks at the same lines again.
+        if merge.undeleted:
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything())
+        elif merge.deleted:
+            lake.overwrite(DELETED_LINES, con.table("newly_deleted"), isin("key_hash", []), based_on=deletions)
         if merge.demand_days:
             new_marks[f"{TOUCHED}{run}"] = ",".join(day.isoformat() for day in merge.demand_days)
         if merge.months or new_marks["erp_orders.seq"] != marks["erp_orders.seq"]:
@@ -144,14 +147,14 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
 def _changes(
     con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, changes: "Changes", after_seq: int
 ) -> None:
-    """Register new rows, rows that became void, and every row, which is read only where one became void."""
+    """Register new rows and rows that became void."""
     from o9_assets.assets.raw.erp_orders import ERP_ORDERS
     from o9_assets.resources.lake import isin
 
     feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after_seq)
-    feed_view(con, lake, settings, "erp_orders", "all_orders")
     lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", changes.replaced_objects))
-    objects = list(changes.new_objects)
+    # Of one that was replaced since, a run that died may have left deletions.
+    objects = [*changes.new_objects, *changes.passed_objects]
     con.execute("CREATE TEMP TABLE new_objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects]).fetchall()
 
 

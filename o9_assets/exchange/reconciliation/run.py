@@ -118,7 +118,7 @@ class _Work:
         """Compare files; returns the slices, and the feeds that have new objects."""
         slices, fresh = set[str](), set[str]()
         for feed, dataset in sorted(self.inputs.feeds.items()):
-            objects, self.told[f"{feed}.seq"] = objects_since(self.lake, feed, self.marks.get(f"{feed}.seq"))
+            objects, self.told[f"{feed}.seq"] = objects_since(self.con, self.lake, feed, self.marks.get(f"{feed}.seq"))
             if objects:
                 fresh.add(feed)
                 slices |= compare_files(self.con, self.lake, feed, dataset, objects)
@@ -127,7 +127,7 @@ class _Work:
     def lines(self, full: bool) -> set[str]:
         """Compare order lines, once curated has taken in what raw has."""
         orders, lines = self.inputs.feeds["erp_orders"], self.inputs.lines
-        objects, seq = objects_since(self.lake, "erp_orders", self.marks.get("lines.seq"))
+        objects, seq = objects_since(self.con, self.lake, "erp_orders", self.marks.get("lines.seq"))
         if seq != self.lake.marks(lines).get("erp_orders.seq", "0"):
             self.notes.append("raw is ahead of curated/order_lines; they are compared after the next refresh")
             return set()

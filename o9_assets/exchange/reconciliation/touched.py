@@ -46,9 +46,9 @@ def seen(lake: Lake, name: str, dataset: Dataset, marks: Mapping[str, str]) -> S
     return Seen(name, json.loads(marks.get(f"{name}.months", "{}")), lake.fingerprints(dataset)[1])
 
 
-def objects_since(lake: Lake, feed: str, seq: str | None) -> tuple[list[str], str]:
+def objects_since(con: duckdb.DuckDBPyConnection, lake: Lake, feed: str, seq: str | None) -> tuple[list[str], str]:
     """Objects of a feed that came or were replaced since a watermark, and the new one."""
-    changes = changes_since(lake, feed, int(seq or 0))
+    changes = changes_since(con, lake, feed, int(seq or 0))
     return [*changes.new_objects, *changes.replaced_objects], str(changes.seq)
 
 

@@ -13,6 +13,7 @@ from o9_assets.assets.curated.as_of import demand_history_as_of, order_lines_as_
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.order_lines import ORDER_LINES
+from o9_assets.demand.datasets import DELETED_LINES
 from o9_assets.planning.settings import parse
 from o9_assets.resources.lake import CommitConflict
 
@@ -74,6 +75,36 @@ def test_a_run_with_nothing_new_writes_nothing(company: Any) -> None:
     lines, history = company.refresh()
     assert (lines.months, history.buckets) == ([], [])
     assert [company.lake.snapshot_id(d) for d in (ITEMS, ORDER_LINES, DEMAND_HISTORY)] == before
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("replaced", [False, True], ids=["tried again", "replaced before it is tried again"])
+def test_deletions_of_a_run_that_died_are_counted_once_or_forgotten(
+    company: Any, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    company.order("2025-01-27", "S1 1 A 10", "S2 1 A 4")
+    company.refresh()
+    company.order("2025-01-28", "S1 1 A 10 op=D")
+    written = company.lake.overwrite
+
+    def dies(dataset: Any, *given: Any, **keys: Any) -> Any:
+        if dataset is ORDER_LINES:
+            raise KeyboardInterrupt
+        return written(dataset, *given, **keys)
+
+    monkeypatch.setattr(company.lake, "overwrite", dies)
+    with pytest.raises(KeyboardInterrupt):
+        company.refresh()
+    monkeypatch.undo()
+    assert company.rows(DELETED_LINES).num_rows == 1
+    if replaced:
+        company.order("2025-01-28", "S3 1 A 1")
+    company.refresh()
+    lines, deleted = company.rows(ORDER_LINES), company.rows(DELETED_LINES)
+    assert sorted(company.lines()) == (["S1/1", "S2/1", "S3/1"] if replaced else ["S2/1"])
+    assert deleted.num_rows == (0 if replaced else 1)
+    company.curate(rebuild=True)
+    assert (company.rows(ORDER_LINES), company.rows(DELETED_LINES)) == (lines, deleted)
 
 
 def test_a_late_change_makes_only_its_weeks_anew(company: Any) -> None:

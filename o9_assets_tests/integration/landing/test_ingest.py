@@ -68,8 +68,8 @@ def test_the_same_name_with_new_content_is_a_new_version_that_replaces_the_old_o
         )
         assert con.execute("SELECT order_line, quantity FROM now").fetchall() == [("1", Decimal(7))]
         assert con.execute("SELECT count(*) FROM as_then").fetchall() == [(2,)]
+        changes = changes_since(con, company.lake, "erp_orders", 1)
     assert len(company.raw()) == 3  # every version stays readable
-    changes = changes_since(company.lake, "erp_orders", 1)
     assert (changes.seq, len(changes.new_objects), len(changes.replaced_objects)) == (2, 1, 1)
     assert balanced(company)
 

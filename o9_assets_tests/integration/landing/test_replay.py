@@ -57,8 +57,8 @@ def test_a_mended_record_takes_its_place_and_is_known_from_now_on(company: Compa
 
 def test_downstream_sees_the_mended_record_as_a_change_and_the_past_does_not(company: Company) -> None:
     mended(company)
-    assert len(changes_since(company.lake, "erp_orders", 1).new_objects) == 1
     with duckdb.connect() as con:
+        assert len(changes_since(con, company.lake, "erp_orders", 1).new_objects) == 1
         accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
         accepted_view(
             con, company.lake, company.dataset("erp_orders"), "erp_orders", "before", as_of=datetime(2025, 2, 15)

@@ -159,7 +159,7 @@ class Paper:
         self._inputs(self.seen)
         for stored, kept in (("lines", "lines"), ("deletions", "deletions"), ("factors", "line_factors")):
             con.execute(f"CREATE OR REPLACE TEMP VIEW stored_{stored} AS SELECT * FROM kept_{kept}")
-        merged = order_lines.merge(con, self.given)
+        merged = order_lines.merge(con, self.given, lambda: None)
         self._keep("kept_lines", ORDER_LINES, merged.months)
         con.execute(f"CREATE OR REPLACE TEMP TABLE swap AS SELECT {_cast(DELETED_LINES)} FROM deleted_lines")
         con.execute("CREATE OR REPLACE TABLE kept_deletions AS SELECT * FROM swap")
