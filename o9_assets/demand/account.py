@@ -60,7 +60,8 @@ def account_of_lines(con: duckdb.DuckDBPyConnection) -> LineAccount:
         f"SELECT count(*), count(DISTINCT {hashed}) FROM accepted_orders WHERE {later}"
     ).fetchall()
     [(counting, with_issue, distinct)] = con.execute(
-        "SELECT count_if(issue IS NULL), count_if(issue IS NOT NULL), count(DISTINCT key_hash) FROM lines"
+        "SELECT count(*) FILTER (WHERE issue IS NULL), count(*) FILTER (WHERE issue IS NOT NULL), "
+        "count(DISTINCT key_hash) FROM lines"
     ).fetchall()
     deleted = count(con, "(SELECT DISTINCT order_id, order_line FROM deleted_lines)")
     return LineAccount(accepted, counting, with_issue, deleted, keys, counting + with_issue - distinct)

@@ -98,6 +98,7 @@ def run_cycle(*, files: Path | None = None, day_by_day: bool = False) -> int:
                 run_job(defs, "refresh", home)
         elif files is not None:
             say(f"  {bring_in(files, deployment):,} files brought in from {files}")
+        say_what_no_feed_reads(deployment)
         say("refresh: landed files → demand history → o9")
         run_job(defs, "refresh", home)
         cycle = latest_cycle(deployment)
@@ -105,6 +106,28 @@ def run_cycle(*, files: Path | None = None, day_by_day: bool = False) -> int:
         run_job(defs, "cycle", home, partition_key=cycle)
     say(report(deployment, cycle, time.monotonic() - began))
     return 0
+
+
+def say_what_no_feed_reads(deployment: Deployment) -> None:
+    """Name the landed files that no feed asks for. Raises Permanent where that is all of them, or none is there, and
+    no transfer could bring one."""
+    zone, feeds = deployment.resources["zone"], deployment.settings.feeds
+    names = [found.name for found in zone.open().list()]
+    unread = [name for name in names if not any(feed.match(name) for feed in feeds.values())]
+    brings_more = bool(deployment.settings.transfers)
+    if not names and not brings_more:
+        raise Permanent(
+            f"Nothing has landed in {zone.location}.",
+            remedy="Put files there, or name the folder that holds them: `make run FILES=folder`.",
+        )
+    if len(unread) == len(names) and not brings_more:
+        paths = ", ".join(f"{name} {feed.path!r}" for name, feed in sorted(feeds.items()))
+        raise Permanent(
+            f"No feed reads any of the {len(names):,} files in {zone.location}, such as {names[0]}.",
+            remedy=f"The settings ask for {paths}.",
+        )
+    if unread:
+        say(f"  {len(unread):,} files are read by no feed, such as {', '.join(unread[:3])}")
 
 
 def say(line: str) -> None:

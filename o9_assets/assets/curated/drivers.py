@@ -14,6 +14,7 @@ from o9_assets.assets.curated.market_inputs import DRIVERS_FEED, register_feed, 
 from o9_assets.assets.curated.masters import replace_if_changed
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.pictures import new_figure, picture
+from o9_assets.assets.tables import table
 from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
@@ -61,16 +62,12 @@ def make(settings: Settings, lake: "Lake", engine: "Engine") -> dict[str, Any]:
             "SELECT driver_name, region_name, week_start, arg_max(driver_value, known_from_at), "
             "bool_and(is_outlook) FROM drivers GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ).fetchall()
-    records = [
-        dg.TableRecord(
-            {"driver": d, "rows": n, "regions": r, "from": str(a), "measured to": str(m), "foreseen to": str(b)}
-        )
-        for d, n, r, a, m, b in rows
-    ]
+    columns = {"driver": "string", "rows": "int", "regions": "int"}
+    columns |= dict.fromkeys(("from", "measured to", "foreseen to"), "string")
     metadata: dict[str, Any] = {
         "dagster/row_count": sum(row[1] for row in rows),
         "rows changed": changed,
-        "drivers": dg.MetadataValue.table(records),
+        "drivers": table(columns, [(d, n, r, str(a), str(m), str(b)) for d, n, r, a, m, b in rows]),
     }
     if latest:
         metadata["latest values"] = _picture(latest)

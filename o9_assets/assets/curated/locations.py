@@ -66,7 +66,8 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime") ->
         register(con, lake, settings)
         changed = replace_if_changed(con, lake, LOCATIONS, "locations")
         [(rows, current, in_master)] = con.execute(
-            "SELECT count(*), count_if(is_current), count_if(is_current AND in_master) FROM locations"
+            "SELECT count(*), count(*) FILTER (WHERE is_current), count(*) FILTER (WHERE is_current AND in_master) "
+            "FROM locations"
         ).fetchall()
     return {
         "dagster/row_count": rows,

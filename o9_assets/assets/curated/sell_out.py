@@ -22,6 +22,7 @@ from o9_assets.assets.curated.market_inputs import (
 )
 from o9_assets.assets.curated.masters import replace_if_changed
 from o9_assets.assets.declare import dataset_asset
+from o9_assets.assets.tables import table
 from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
@@ -74,14 +75,15 @@ def make(settings: Settings, lake: "Lake", engine: "Engine") -> dict[str, Any]:
         ).fetchall()
         [(first, last)] = con.execute("SELECT min(week_start), max(week_start) FROM sell_out").fetchall()
     count = Counter({issue: rows_ for issue, rows_, _ in rows})
-    records = [dg.TableRecord({"what": i, "rows": n, "packs": float(q)}) for i, n, q in rows]
     return {
         "dagster/row_count": count.total(),
         "mapped rows": count["mapped"],
         "rows with an issue": count.total() - count["mapped"],
         "rows changed": changed,
         "weeks": f"{first} to {last}",
-        "rows by issue": dg.MetadataValue.table(records),
+        "rows by issue": table(
+            {"what": "string", "rows": "int", "packs": "float"}, [(i, n, float(q)) for i, n, q in rows]
+        ),
     }
 
 
@@ -113,7 +115,7 @@ def build(settings: Settings) -> list[Any]:
             room.view(con, "sell_out", SELL_OUT)
             [(accepted, keys, deleted)] = con.execute(
                 """
-                SELECT coalesce(sum(versions), 0), count(*), count_if(last_op = 'D') FROM (
+                SELECT coalesce(sum(versions), 0), count(*), count(*) FILTER (WHERE last_op = 'D') FROM (
                     SELECT count(*) AS versions, arg_max(op, (changed_at, change_seq, known_at, object_name, line,
                         object_id)) AS last_op
                     FROM accepted GROUP BY retailer_code, retailer_item_code, region_name, week_end_date
@@ -155,19 +157,12 @@ def build(settings: Settings) -> list[Any]:
             if unmapped
             else None,
             metadata={
-                "unmapped": dg.MetadataValue.table(
+                "unmapped": table(
+                    {"issue": "string", "which": "string", "rows": "int", "packs": "float", "value": "float"},
                     [
-                        dg.TableRecord(
-                            {
-                                "issue": issue,
-                                "which": which,
-                                "rows": rows,
-                                "packs": float(quantity),
-                                "value": None if value is None else float(value),
-                            }
-                        )
+                        (issue, which, rows, float(quantity), None if value is None else float(value))
                         for issue, which, rows, quantity, value in unmapped[:200]
-                    ]
+                    ],
                 )
             },
         )

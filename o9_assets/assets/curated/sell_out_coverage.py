@@ -17,6 +17,7 @@ from o9_assets.assets.curated.masters import replace_if_changed
 from o9_assets.assets.curated.sell_out import SELL_OUT
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.pictures import new_figure, picture
+from o9_assets.assets.tables import table
 from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
@@ -68,19 +69,17 @@ def make(settings: Settings, lake: "Lake", engine: "Engine") -> dict[str, Any]:
         regions = _by(con, "region_name")
         top = _by(con, "item_code")
         cells = con.execute("SELECT item_code, region_name, covered_share FROM coverage").fetchall()
-    table = [
-        dg.TableRecord({"region": r, "share": _rounded(s), "packs to shipments": _rounded(q)}) for r, _, s, q in regions
-    ]
     metadata: dict[str, Any] = {
         "dagster/row_count": len(cells),
         "rows changed": changed,
         "share of shipped value covered": "nothing was shipped" if share is None else round(share, 4),
-        "by region": dg.MetadataValue.table(table),
-        "by item": dg.MetadataValue.table(
-            [
-                dg.TableRecord({"item": i, "share": _rounded(s), "sold to shipped": _rounded(q)})
-                for i, _, s, q in top[:200]
-            ]
+        "by region": table(
+            {"region": "string", "share": "float", "packs to shipments": "float"},
+            [(r, _rounded(s), _rounded(q)) for r, _, s, q in regions],
+        ),
+        "by item": table(
+            {"item": "string", "share": "float", "sold to shipped": "float"},
+            [(i, _rounded(s), _rounded(q)) for i, _, s, q in top[:200]],
         ),
     }
     if share is not None:

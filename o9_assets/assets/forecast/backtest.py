@@ -9,6 +9,7 @@ from o9_assets.assets.cycles import cycle_partitions
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.forecast.drivers import driver_deps
 from o9_assets.assets.pictures import bars
+from o9_assets.assets.tables import table
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import EngineResource, LakeResource
@@ -148,15 +149,14 @@ def _accuracy(rows: Any, winners: dict[str, str], reference: dict[str, str]) -> 
     base = rows[rows["unique_id"].map(reference) == rows["method"]]
     wape, base_wape = (accuracy.wape(r["forecast"], r["actual"]) for r in (champion, base))
     won = {method: sum(w == method for w in winners.values()) for method in sorted(rows["method"].unique())}
-    records = [
-        dg.TableRecord(
-            {
-                "method": method,
-                "series tried": int(group["unique_id"].nunique()),
-                "series won": won[method],
-                "WAPE": round(accuracy.wape(group["forecast"], group["actual"]), 4),
-                "bias": round(accuracy.bias(group["forecast"], group["actual"]), 4),
-            }
+    columns = {"method": "string", "series tried": "int", "series won": "int", "WAPE": "float", "bias": "float"}
+    methods = [
+        (
+            method,
+            int(group["unique_id"].nunique()),
+            won[method],
+            round(accuracy.wape(group["forecast"], group["actual"]), 4),
+            round(accuracy.bias(group["forecast"], group["actual"]), 4),
         )
         for method, group in rows.groupby("method")
     ]
@@ -166,6 +166,6 @@ def _accuracy(rows: Any, winners: dict[str, str], reference: dict[str, str]) -> 
         "WAPE of references": round(base_wape, 4),
         "bias of champions": round(accuracy.bias(champion["forecast"], champion["actual"]), 4),
         "forecast value added": round(base_wape - wape, 4),
-        "methods": dg.MetadataValue.table(records),
+        "methods": table(columns, methods),
         "picture of series won": bars(by_wins, "Series won by method", colour="#4f81bd"),
     }

@@ -10,6 +10,7 @@ import dagster as dg
 
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.pictures import bars
+from o9_assets.assets.tables import table
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import QUARANTINE as ROWS
 from o9_assets.planning.settings import Settings
@@ -45,9 +46,11 @@ def build(settings: Settings) -> list[Any]:
         metadata: dict[str, Any] = {
             "dagster/row_count": sum(row[2] for row in by_reason),
             "mended rows": mended,
-            "by reason": _table({"feed": "", "reason": "", "rows": "int", "value at risk": "float"}, by_reason),
+            "by reason": table(
+                {"feed": "string", "reason": "string", "rows": "int", "value at risk": "float"}, by_reason
+            ),
             # Three columns, and short: the page is narrow and cuts off what is too wide. The table holds the whole.
-            "newest": _table({"where": "", "why": "", "original text": ""}, newest),
+            "newest": table({"where": "string", "why": "string", "original text": "string"}, newest),
         }
         if by_reason:
             counts = [(f"{feed}: {reason}", rows) for feed, reason, rows, _ in by_reason]
@@ -55,10 +58,3 @@ def build(settings: Settings) -> list[Any]:
         return dg.MaterializeResult(metadata=metadata)
 
     return [quarantine]
-
-
-def _table(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> dg.MetadataValue:
-    """A table by column names and types, string where none is named."""
-    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
-    schema = dg.TableSchema([dg.TableColumn(name, kind or "string") for name, kind in columns.items()])
-    return dg.MetadataValue.table(records, schema=schema)

@@ -11,8 +11,9 @@ import dagster as dg
 from o9_assets.assets.cycles import cycle_partitions
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.dataset import Column, Dataset
+from o9_assets.failures import Permanent
 from o9_assets.planning.settings import Settings
-from o9_assets.resources.configured import O9Resource, ZoneResource
+from o9_assets.resources.configured import LakeResource, O9Resource, ZoneResource
 
 __all__ = ["OUTBOUND_PLAN", "build"]
 
@@ -29,9 +30,17 @@ def build(settings: Settings) -> list[Any]:
     @dataset_asset(
         OUTBOUND_PLAN, kinds={"file"}, deps=[["o9", "demand_export"]], partitions_def=cycle_partitions(settings)
     )
-    def outbound_plan(context: dg.AssetExecutionContext, o9: O9Resource, zone: ZoneResource) -> dg.MaterializeResult:
+    def outbound_plan(
+        context: dg.AssetExecutionContext, lake: LakeResource, o9: O9Resource, zone: ZoneResource
+    ) -> dg.MaterializeResult:
+        from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
         from o9_assets.exchange.outbound import ask_for_plan
 
+        if not lake.open().row_count(DEMAND_HISTORY):
+            raise Permanent(
+                "There is no demand history yet, so o9 has nothing to plan from.",
+                remedy="Land order files and run the job `refresh`; then run this again.",
+            )
         cycle = date.fromisoformat(context.partition_key)
         with o9.open(settings) as client:
             found = ask_for_plan(settings, cycle, client=client, zone=zone.open(), progress=context.log.info)

@@ -145,7 +145,8 @@ def _picture(stages: "list[tuple[Any, ...]]", months: "list[tuple[str, str, int]
     left.set_xticks(range(len(order)), order)
     left.set_ylabel("% of the measure's first stage")
     left.set_title("Quantity by stage", fontsize=10)
-    left.legend(fontsize=7, frameon=False)
+    if by_measure:
+        left.legend(fontsize=7, frameon=False)
     names = sorted({month for month, _, _ in months})
     bottoms = [0] * len(names)
     for kind in CLASSES:
