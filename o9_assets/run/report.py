@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from o9_assets.deployment import Deployment
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from o9_assets.resources.lake import Lake
 
 __all__ = ["report"]
+
+SHOWN = 8
+"""Reasons that are named one by one."""
 
 
 def report(deployment: Deployment, cycle: str, seconds: float) -> str:
@@ -54,6 +58,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
             for reason, count, value in reasons:
                 worth = f", {value:,.2f} {deployment.settings.currency} at risk" if value else ""
                 lines.append(f"  {reason!s:<26}{count:>6,}{worth}")
+        lines += order_lines(con, lake)
         lines += ["", "Demand history (item × location × partial week)"]
         for state, cells, units in rows(
             "SELECT state, count(*), sum(orders_quantity) FROM history GROUP BY 1 ORDER BY 2 DESC"
@@ -77,15 +82,41 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         if measured and measured[0][0] is not None:
             champion, reference = measured[0]
             lines.append(f"  WAPE of champions {champion:.1%}, of their references {reference:.1%}, on the same rows")
-    folder = deployment.resources["zone"].location
+    folder, own = deployment.resources["zone"].location, os.environ.get("O9_PLANNING")
+    dev = f"make dev SETTINGS={own}" if own else "make dev"
     lines += [
         "",
         "Where to look next",
-        "  make dev            Dagster's UI: the graph, pictures, checks, and runs like this one",
+        f"  {dev}   Dagster's UI: the graph, pictures, checks, and runs like this one",
         f"  {folder}   the landing zone: put files there and run again",
-        "  docs/landing.md     how to mend what was set aside",
+        "  docs/landing.md   how to mend what was set aside",
     ]
     return "\n".join(lines)
+
+
+def order_lines(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
+    """Order lines by kind, and those that do not count although their kind would: why, and what is unknown of them."""
+    from o9_assets.assets.curated.order_lines import ORDER_LINES
+
+    columns = ["kind", "counts_as", "issue", "item_code", "uom_code", "base_quantity"]
+    lake.view(con, "lines", ORDER_LINES, columns=columns)
+    lines = ["", "Order lines (the latest version of each)"]
+    for kind, count, orders, units in con.execute(
+        "SELECT kind, count(*), count(*) FILTER (WHERE counts_as <> 'none'), "
+        "sum(base_quantity) FILTER (WHERE counts_as <> 'none') FROM lines GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall():
+        counting = f"{orders:>12,} count{units:>18,.0f} units" if orders else f"{'none':>12} counts"
+        lines.append(f"  {kind:<18}{count:>10,} lines{counting}")
+    issues = con.execute(
+        "SELECT issue, CASE WHEN issue = 'unknown_item' THEN item_code ELSE coalesce(uom_code, 'no unit') END, "
+        "count(*) FROM lines WHERE issue IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+    ).fetchall()
+    if issues:
+        lines += ["", "Order lines that do not count, and why"]
+        lines += [f"  {issue:<20}{which:<18}{count:>10,} lines" for issue, which, count in issues[:SHOWN]]
+        if len(issues) > SHOWN:
+            lines.append(f"  … {len(issues) - SHOWN:,} more: the page of curated/order_lines names them")
+    return lines
 
 
 def reconciled(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
