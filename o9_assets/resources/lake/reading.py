@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from o9_assets.dataset import Dataset
-from o9_assets.resources.lake.errors import SnapshotGone
+from o9_assets.resources.lake.errors import ContractBroken, SnapshotGone
 from o9_assets.resources.lake.files import local_path
 from o9_assets.resources.lake.slices import to_sql
 
@@ -94,7 +94,7 @@ def view(
     """Register the snapshot's rows as a view; nothing is read before a query does, and then only what it needs."""
     scan = table.scan(row_filter=where, snapshot_id=snapshot_id)
     tasks = list(scan.plan_files())
-    listed = ", ".join(f'"{column}"' for column in columns)
+    listed = _listed(table, dataset, columns)
     condition = to_sql(where)
     if not tasks:
         empty_view(con, name, dataset, columns)
@@ -108,6 +108,22 @@ def view(
     else:
         con.register(f"{name}__arrow", _remote(table, [task.file for task in tasks]))
         con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT {listed} FROM "{name}__arrow" WHERE {condition}')
+
+
+def _listed(table: Table, dataset: Dataset, columns: Sequence[str]) -> str:
+    """The columns as SQL. One that was declared since the table was last written is null: no reader waits for a writer
+    to add it. Raises ContractBroken where rows that are in could not be without it."""
+    there = {field.name for field in table.schema().fields}
+    for column in columns:
+        if column not in there and dataset.column(column).required:
+            raise ContractBroken(
+                f"{dataset.name} is read for the required column {column}, which its table lacks.",
+                remedy="Make the column optional, or rebuild the dataset.",
+            )
+    return ", ".join(
+        f'"{column}"' if column in there else f'CAST(NULL AS {dataset.column(column).duckdb_type}) AS "{column}"'
+        for column in columns
+    )
 
 
 def _remote(table: Table, data_files: Sequence[DataFile]) -> object:
@@ -130,7 +146,7 @@ def files_view(
     con: duckdb.DuckDBPyConnection, name: str, table: Table, dataset: Dataset, data_files: Sequence[DataFile]
 ) -> None:
     """Register data files as a view with the table's present columns."""
-    listed = ", ".join(f'"{column}"' for column in dataset.column_names)
+    listed = _listed(table, dataset, dataset.column_names)
     paths = [local_path(file.file_path) for file in data_files]
     if all(paths):
         source = parquet_sql(table.schema(), [str(path) for path in paths])
