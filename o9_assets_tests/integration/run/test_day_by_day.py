@@ -1,6 +1,6 @@
 """The real retailer's files through the whole platform, in many runs or at once: demand history, o9 and forecast agree.
 
-The whole year takes a quarter of an hour (marker slow); the first weeks show the same in seconds.
+The whole year takes over half an hour (marker slow); the first weeks show the same in seconds.
 """
 
 from __future__ import annotations
