@@ -121,7 +121,12 @@ def _dev(home: Path, settings: Path) -> float:
                 time.sleep(0.1)
         finally:
             os.killpg(server.pid, signal.SIGTERM)
-            server.wait(60)
+            try:
+                server.wait(60)
+            except subprocess.TimeoutExpired:
+                # How long it takes to end is Dagster's matter, and no figure.
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
     raise RuntimeError((home / "dev.log").read_text()[-2000:])
 
 

@@ -49,11 +49,16 @@ def _folder(value: str) -> str:
     return value
 
 
+HERE = ("localhost", "127.0.0.1", "[::1]")
+
+
 def _address(value: Any) -> Any:
     """A base URL. One that holds a login or a query is not repeated in the error, for that may be a secret."""
     good = isinstance(value, str) and re.fullmatch(r"https?://([\w.-]+|\[[0-9a-f:]+\])(:\d{1,5})?(/[^\s@?#]*)?", value)
     if not good or (good[2] and int(good[2][1:]) > 65535):
         raise ValueError("must be an address such as https://acme.example.com, without login, query or fragment")
+    if value.startswith("http:") and good[1] not in HERE:
+        raise ValueError("must begin with https: others would read the key on the way; http is for this machine only")
     return value
 
 

@@ -64,6 +64,8 @@ def test_a_profile_of_ones_own_says_only_what_differs(tmp_path: Path) -> None:
         ("name: x\nsftp: {host_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5}\n", r"is no whole ssh-ed25519 key"),
         ("name: x\nbase_url: acme.example.com\n", r"line 2: base_url: must be an address such as https://"),
         ("name: x\nbase_url: ftp://acme.example.com\n", r"base_url: must be an address"),
+        ("name: x\nbase_url: http://acme.example.com\n", r"base_url: must begin with https"),
+        ("name: x\nbase_url: http://localhost.example.com\n", r"base_url: must begin with https"),
         ("name: x\nbase_url: 'https://acme.example.com:99999'\n", r"base_url: must be an address"),
         ("name: x\nbase_url: 'https://[::1'\n", r"base_url: must be an address"),
         ("name: x\nkey: abc-123-secret\n", r"by its NAME in capitals"),
@@ -102,6 +104,7 @@ def test_the_environments_address_wins_over_the_profiles() -> None:
     profile = Profile(name="x", base_url="https://acme.example.com")
     assert address(profile, "") == "https://acme.example.com"
     assert address(profile, "https://test.example.com") == "https://test.example.com"
+    assert address(profile, "http://127.0.0.1:8090/o9") == "http://127.0.0.1:8090/o9"
     with pytest.raises(Permanent, match="Nothing says where o9 is"):
         address(Profile(name="x"), "")
     with pytest.raises(Permanent, match="O9_BASE_URL must be an address") as told:
