@@ -1,8 +1,9 @@
 -- Every accepted version of every order line, in the terms of the planning grain.
 --
 -- From:  accepted_orders   accepted rows of raw.erp_orders
--- A value within 18 digits is multiplied in a machine word, which takes a sixth of the time of a wide one. Beyond, a factor
--- of 19 digits makes the product a wide one on every engine; of two of 18, DuckDB keeps 18 and overflows.
+-- A value within 18 digits is multiplied in a machine word: the wide product takes as long as all other columns
+-- together. Beyond, a factor of 19 digits makes it a wide one on every engine; of two of 18, DuckDB keeps 18 and
+-- overflows.
 -- kind_rule says what the line is: n for the n-th rule of the settings, 0 sale, -1 return (negative, and no rule
 -- matches), -2 cancellation that names its line. order_lines.sql turns it into words.
 SELECT

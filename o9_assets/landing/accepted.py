@@ -11,10 +11,10 @@ from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST
 from o9_assets.resources.lake import Lake, all_of, at_most, equal, isin
 
-FEW = 200
-"""So many new objects are a filter by which the lake skips files; for more, reading all of them is quicker."""
+__all__ = ["FEW", "Changes", "accepted_view", "changes_since", "latest_seq", "manifest_view"]
 
-__all__ = ["Changes", "accepted_view", "changes_since", "latest_seq", "manifest_view"]
+FEW = 200
+"""So many objects are a filter by which the lake skips files; for more, reading all is quicker than planning."""
 
 
 def manifest_view(

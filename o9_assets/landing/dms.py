@@ -61,7 +61,7 @@ def own_records(plain: Plain, form: Format, dms: DmsFiles) -> OwnRecords:
             numbers.append(number)
             quotes += text.count(sign) if sign else 0
             sink.write(text + b"\n")
-    return OwnRecords(Plain(target, plain.has_nul, quotes, plain.lines_are_records), numbers, others)
+    return OwnRecords(Plain(target, plain.has_nul, quotes, not quotes or plain.lines_are_records), numbers, others)
 
 
 def _begin(text: bytes, form: Format) -> list[str]:

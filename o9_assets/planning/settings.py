@@ -62,6 +62,11 @@ class Settings(Root):
     _lines: Lines = PrivateAttr(Lines({}))
 
     @property
+    def file(self) -> str:
+        """Where they were read."""
+        return self._file
+
+    @property
     def text(self) -> str:
         """The file as read."""
         return self._text

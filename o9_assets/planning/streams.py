@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from o9_assets.loopback import is_loopback
 from o9_assets.planning.conditions import Condition
 from o9_assets.planning.feeds import ColumnMapping, Feed, Rule
 from o9_assets.planning.formats import Format, TimeFormat
@@ -103,4 +104,4 @@ class Stream(Model):
 def on_this_machine(brokers: str) -> bool:
     """Whether all of host:port, ... are this machine's own."""
     hosts = (broker.strip().rpartition(":")[0] for broker in brokers.split(","))
-    return all(host in ("127.0.0.1", "localhost", "[::1]") for host in hosts)
+    return all(is_loopback(host) for host in hosts)

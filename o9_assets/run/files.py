@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 
 from o9_assets.deployment import Deployment, from_environment
 from o9_assets.failures import Permanent
+from o9_assets.loopback import is_loopback
 from o9_assets.resources import aws
 
 __all__ = ["bring_in", "by_day", "ensure_sample"]
@@ -81,4 +82,4 @@ def ensure_sample(deployment: Deployment | None = None) -> int:
 
 def _on_this_machine(endpoint: str | None) -> bool:
     """Whether S3 is the sandbox: made-up files belong into no bucket of AWS."""
-    return endpoint is not None and urlparse(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+    return endpoint is not None and is_loopback(urlparse(endpoint).hostname)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from typing import TYPE_CHECKING, Any
 
-from o9_assets.deployment import Deployment
+from o9_assets.deployment import ROOT, Deployment
 
 if TYPE_CHECKING:
     import duckdb
@@ -82,8 +82,8 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         if measured and measured[0][0] is not None:
             champion, reference = measured[0]
             lines.append(f"  WAPE of champions {champion:.1%}, of their references {reference:.1%}, on the same rows")
-    folder, own = deployment.resources["zone"].location, os.environ.get("O9_PLANNING")
-    dev = f"make dev SETTINGS={own}" if own else "make dev"
+    folder, own = deployment.resources["zone"].location, deployment.settings.file
+    dev = "make dev" if own == str(ROOT / "planning.yaml") else f"make dev SETTINGS={shlex.quote(own)}"
     lines += [
         "",
         "Where to look next",

@@ -7,6 +7,7 @@ import dagster as dg
 
 from o9_assets.assets.curated.most_valuable import KEY, most_valuable
 from o9_assets.assets.pictures import new_figure, picture
+from o9_assets.assets.tables import table
 from o9_assets.planning.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,15 +44,8 @@ def told(
             """
         ).fetchall()
         metadata["dagster/row_count"] = sum(row[1] for row in rows)
-        metadata["cells by state"] = dg.MetadataValue.table(
-            [
-                dg.TableRecord({"state": state, "cells": cells, "ordered": orders, "returned": returns})
-                for state, cells, orders, returns in rows
-            ],
-            schema=dg.TableSchema(
-                [dg.TableColumn("state"), dg.TableColumn("cells", "int")]
-                + [dg.TableColumn(name, "float") for name in ("ordered", "returned")]
-            ),
+        metadata["cells by state"] = table(
+            {"state": "string", "cells": "int", "ordered": "float", "returned": "float"}, rows
         )
         if buckets is None:
             metadata["made"] = "the whole"

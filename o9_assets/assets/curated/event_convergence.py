@@ -11,6 +11,7 @@ import dagster as dg
 from o9_assets.assets.curated.order_lines import ORDER_LINES
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.raw.erp_orders import ERP_ORDERS
+from o9_assets.assets.tables import table
 from o9_assets.landing.event_datasets import CONVERGENCE
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource
@@ -65,11 +66,8 @@ def build(settings: Settings) -> list[Any]:
                 "SELECT count(*) FILTER (WHERE state = 'break'), count(*) FILTER (WHERE state <> 'open') FROM result"
             ).fetchall()
         names = ("period", "item", "unit", "events", "order lines", "difference")
-        records = [
-            dg.TableRecord(dict(zip(names, (str(start), item, unit, *map(float, totals)), strict=True)))
-            for start, item, unit, *totals in rows
-        ]
-        columns = [dg.TableColumn(name, "float" if name in names[3:] else "string") for name in names]
+        columns = {name: "float" if name in names[3:] else "string" for name in names}
+        shown = [(str(start), item, unit, *map(float, totals)) for start, item, unit, *totals in rows]
         return dg.AssetCheckResult(
             passed=breaks == 0,
             severity=dg.AssetCheckSeverity.WARN,
@@ -77,7 +75,7 @@ def build(settings: Settings) -> list[Any]:
             metadata={
                 "totals that agree": due - breaks,
                 "breaks": breaks,
-                **({"rows": dg.MetadataValue.table(records, schema=dg.TableSchema(columns))} if records else {}),
+                **({"rows": table(columns, shown)} if shown else {}),
             },
         )
 

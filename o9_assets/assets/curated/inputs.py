@@ -98,7 +98,7 @@ def changed_rows(
 
     Returns the new watermark.
     """
-    from o9_assets.landing.accepted import changes_since
+    from o9_assets.landing.accepted import FEW, changes_since
     from o9_assets.resources.lake import isin
 
     if feed not in settings.feeds:
@@ -106,8 +106,7 @@ def changed_rows(
         return "0"
     changes = changes_since(con, lake, feed, int(marks.get(f"{feed}.seq", "0")))
     objects = [*changes.new_objects, *changes.replaced_objects]
-    # Few objects are a filter by which the lake skips files; for many, reading all of them is quicker than planning.
-    lake.view(con, f"{name}__raw", FEEDS[feed], where=isin("object_id", objects) if len(objects) <= 200 else None)
+    lake.view(con, f"{name}__raw", FEEDS[feed], where=isin("object_id", objects) if len(objects) <= FEW else None)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name}__objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects])
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW {name} AS "

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from o9_assets.assets.curated.inputs import feed_view, session
+from o9_assets.assets.tables import table
 from o9_assets.dataset import Dataset
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import EngineResource, LakeResource
@@ -73,24 +74,13 @@ def build(settings: Settings, dataset: Dataset, asset: dg.AssetsDefinition) -> l
                 """,
                 {"has_master": "erp_items" in settings.feeds},
             ).fetchall()
-        records = [
-            dg.TableRecord({"what": a, "which": b or "", "lines": n, "quantity": q, "value": v})
-            for a, b, n, q, v in rows
-        ]
-        schema = dg.TableSchema(
-            [
-                dg.TableColumn("what"),
-                dg.TableColumn("which"),
-                dg.TableColumn("lines", "int"),
-                dg.TableColumn("quantity", "float"),
-                dg.TableColumn("value", "float"),
-            ]
-        )
+        kinds = {"what": "string", "which": "string", "lines": "int", "quantity": "float", "value": "float"}
+        shown = [(what, which or "", *numbers) for what, which, *numbers in rows]
         return dg.AssetCheckResult(
             passed=not rows,
             severity=dg.AssetCheckSeverity.WARN,
             description=f"{sum(row[2] for row in rows):,} lines name an unknown item or unit" if rows else None,
-            metadata={"unknown": dg.MetadataValue.table(records, schema=schema)} if rows else {},
+            metadata={"unknown": table(kinds, shown)} if rows else {},
         )
 
     @dg.asset_check(

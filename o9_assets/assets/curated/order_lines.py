@@ -16,6 +16,7 @@ from o9_assets.assets.curated.inputs import feed_view, fingerprint, log_settings
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.parts import in_parts
 from o9_assets.assets.declare import dataset_asset
+from o9_assets.assets.tables import table
 from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.settings import Settings
@@ -99,7 +100,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
 
     log_settings(lake, settings, now)
     marks = lake.marks(ORDER_LINES)
-    base = lake.snapshot_id(ORDER_LINES)
+    base, deletions = lake.snapshot_id(ORDER_LINES), lake.snapshot_id(DELETED_LINES)
     made_with = fingerprint(settings)
     run = int(marks.get("run", "0")) + 1
     rebuild = rebuild or base is None or marks.get("fingerprint") != made_with
@@ -118,7 +119,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             feed_view(con, lake, settings, "erp_orders", "accepted_orders")
             months = pure.build(con, given)
             lake.view(con, "stored_lines", ORDER_LINES)
-            lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything())
+            lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
             new_marks[f"{TOUCHED}{run}"] = ALL_DAYS
             rows = in_parts(con, months.values(), "stored_lines")
             lake.overwrite(ORDER_LINES, rows, everything(), marks=new_marks, based_on=base)
@@ -126,12 +127,12 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
         _changes(con, lake, settings, changes, int(marks["erp_orders.seq"]))
         lake.view(con, "stored_lines", ORDER_LINES, snapshot_id=base)
-        deletions = lake.view(con, "stored_deletions", DELETED_LINES)
+        lake.view(con, "stored_deletions", DELETED_LINES, snapshot_id=deletions)
         _stored_factors(con, lake)
         merge = pure.merge(con, given, lambda: feed_view(con, lake, settings, "erp_orders", "all_orders"))
         # A crash after this leaves deletions that the lines do not know; the next run looks at the same lines again.
         if merge.undeleted:
-            lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything())
+            lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
         elif merge.deleted:
             lake.overwrite(DELETED_LINES, con.table("newly_deleted"), isin("key_hash", []), based_on=deletions)
         if merge.demand_days:
@@ -226,18 +227,11 @@ def _account(lake: "Lake", engine: "Engine") -> dict[str, Any]:
     for _, _, issue, lines, _ in rows:
         if issue is not None:
             issues[issue] += lines
-    records = [
-        dg.TableRecord({"kind": k, "counts as": c, "issue": i or "", "lines": n, "base units": q or 0.0})
-        for k, c, i, n, q in rows
-    ]
     found: dict[str, Any] = {
         "dagster/row_count": sum(row[3] for row in rows),
-        "lines by kind": dg.MetadataValue.table(
-            records,
-            schema=dg.TableSchema(
-                [dg.TableColumn(name) for name in ("kind", "counts as", "issue")]
-                + [dg.TableColumn("lines", "int"), dg.TableColumn("base units", "float")]
-            ),
+        "lines by kind": table(
+            {"kind": "string", "counts as": "string", "issue": "string", "lines": "int", "base units": "float"},
+            [(kind, counts_as, issue or "", lines, units or 0.0) for kind, counts_as, issue, lines, units in rows],
         ),
     }
     for issue, lines in sorted(issues.items()):

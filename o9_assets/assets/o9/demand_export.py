@@ -15,6 +15,7 @@ from pydantic import Field
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.declare import dataset_asset
 from o9_assets.assets.pictures import new_figure, picture
+from o9_assets.assets.tables import table
 from o9_assets.exchange.datasets import DEMAND_EXPORT, HELD, PLANNED, REJECTED
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, O9Resource
@@ -112,15 +113,9 @@ def build(settings: Settings) -> list[Any]:
             metadata={
                 "refused cells": sum(cells for _, cells, _ in told),
                 "refused units": float(sum(units for _, _, units in told)),
-                "by reason": dg.MetadataValue.table(
-                    [dg.TableRecord({"what": w, "cells": c, "units ordered": float(u)}) for w, c, u in told[:200]],
-                    schema=dg.TableSchema(
-                        [
-                            dg.TableColumn("what", "string"),
-                            dg.TableColumn("cells", "int"),
-                            dg.TableColumn("units ordered", "float"),
-                        ]
-                    ),
+                "by reason": table(
+                    {"what": "string", "cells": "int", "units ordered": "float"},
+                    [(what, cells, float(units)) for what, cells, units in told[:200]],
                 ),
             },
         )
@@ -175,10 +170,7 @@ def _told(report: "DeliveryReport", lake: "Lake", engine: "Engine", seconds: flo
         metadata["delivery"] = report.delivery_id[:16]
         metadata["picture of orders sent by month"] = _picture(lake, engine)
     if report.reasons:
-        records = [dg.TableRecord({"reason": reason, "cells": n}) for reason, n in sorted(report.reasons.items())]
-        metadata["refused by reason"] = dg.MetadataValue.table(
-            records, schema=dg.TableSchema([dg.TableColumn("reason", "string"), dg.TableColumn("cells", "int")])
-        )
+        metadata["refused by reason"] = table({"reason": "string", "cells": "int"}, sorted(report.reasons.items()))
     return metadata
 
 
@@ -198,36 +190,15 @@ def _difference(found: "Difference | None") -> dict[str, Any]:
     if found is None:
         return {}
     months = [
-        dg.TableRecord(
-            {
-                "month": f"{m.month_start:%Y-%m}",
-                "measure": m.measure,
-                "cells": m.cells,
-                "was": float(m.was),
-                "becomes": float(m.becomes),
-            }
-        )
-        for m in found.months[:500]
+        (f"{m.month_start:%Y-%m}", m.measure, m.cells, float(m.was), float(m.becomes)) for m in found.months[:500]
     ]
     names = ("measure", "partial week", "item", "location", "channel", "change", "was", "becomes")
-    cells = [dg.TableRecord(dict(zip(names, cell, strict=True))) for cell in found.cells]
     return {
         "difference": found.difference_id,
-        "corrections by month": dg.MetadataValue.table(
-            months,
-            schema=dg.TableSchema(
-                [
-                    dg.TableColumn("month", "string"),
-                    dg.TableColumn("measure", "string"),
-                    dg.TableColumn("cells", "int"),
-                    dg.TableColumn("was", "float"),
-                    dg.TableColumn("becomes", "float"),
-                ]
-            ),
+        "corrections by month": table(
+            {"month": "string", "measure": "string", "cells": "int", "was": "float", "becomes": "float"}, months
         ),
-        "largest corrections": dg.MetadataValue.table(
-            cells, schema=dg.TableSchema([dg.TableColumn(name, "string") for name in names])
-        ),
+        "largest corrections": table(dict.fromkeys(names, "string"), found.cells),
     }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from o9_assets.assets.pictures import bars
+from o9_assets.assets.tables import table
 from o9_assets.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -39,11 +40,8 @@ def standing(feed_name: str, lake: "Lake", engine: "Engine") -> dict[str, Any]:
     account, reasons = _account(feed_name, lake, engine)
     metadata: dict[str, Any] = {"account of rows": account}
     if reasons:
-        columns = [dg.TableColumn("reason"), dg.TableColumn("rows", "int"), dg.TableColumn("value at risk", "float")]
-        metadata["quarantine by reason"] = dg.MetadataValue.table(
-            [dg.TableRecord({"reason": r, "rows": n, "value at risk": value}) for r, n, value in reasons],
-            schema=dg.TableSchema(columns),
-        )
+        columns = {"reason": "string", "rows": "int", "value at risk": "float"}
+        metadata["quarantine by reason"] = table(columns, reasons)
         metadata["picture of the quarantine"] = bars([(r, n) for r, n, _ in reasons], "Rows in quarantine by reason")
     return metadata
 

@@ -13,7 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from o9_assets.dataset import Dataset
-from o9_assets.landing.accepted import changes_since
+from o9_assets.landing.accepted import FEW, changes_since
 from o9_assets.resources.lake import Lake, isin
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def months_of(
     """Calendar months of a day's column in the rows of some objects."""
     if not objects:
         return set()
-    where = isin("object_id", objects) if len(objects) <= 200 else None
+    where = isin("object_id", objects) if len(objects) <= FEW else None
     lake.view(con, "of_objects", dataset, columns=["object_id", column], where=where)
     rows = con.execute(
         f"SELECT DISTINCT CAST(date_trunc('month', {column}) AS DATE) FROM of_objects "

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from o9_assets.failures import Permanent
+from o9_assets.loopback import is_loopback
 from o9_assets.planning.errors import Problem, SettingsError
 from o9_assets.planning.model import Model, Wrong, suggest
 from o9_assets.planning.problems import problems_of
@@ -49,15 +50,12 @@ def _folder(value: str) -> str:
     return value
 
 
-HERE = ("localhost", "127.0.0.1", "[::1]")
-
-
 def _address(value: Any) -> Any:
     """A base URL. One that holds a login or a query is not repeated in the error, for that may be a secret."""
     good = isinstance(value, str) and re.fullmatch(r"https?://([\w.-]+|\[[0-9a-f:]+\])(:\d{1,5})?(/[^\s@?#]*)?", value)
     if not good or (good[2] and int(good[2][1:]) > 65535):
         raise ValueError("must be an address such as https://acme.example.com, without login, query or fragment")
-    if value.startswith("http:") and good[1] not in HERE:
+    if value.startswith("http:") and not is_loopback(good[1]):
         raise ValueError("must begin with https: others would read the key on the way; http is for this machine only")
     return value
 

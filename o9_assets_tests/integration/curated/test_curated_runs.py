@@ -107,6 +107,35 @@ def test_deletions_of_a_run_that_died_are_counted_once_or_forgotten(
     assert (company.rows(ORDER_LINES), company.rows(DELETED_LINES)) == (lines, deleted)
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("rebuild", [False, True], ids=["merge", "rebuild"])
+def test_deletions_of_a_run_that_came_first_are_not_written_over(
+    company: Any, monkeypatch: pytest.MonkeyPatch, rebuild: bool
+) -> None:
+    company.order("2025-01-27", "S1 1 A 10", "S2 1 A 4", "S3 1 A 1 op=D")
+    company.refresh()
+    company.order("2025-01-28", "S1 1 A 10 op=D", "S3 1 A 1 op=U")
+    written = company.lake.overwrite
+
+    def second(dataset: Any, *given: Any, **keys: Any) -> Any:
+        """Before this run keeps its deletions, another one has taken in a further file."""
+        if dataset is DELETED_LINES:
+            monkeypatch.undo()
+            company.order("2025-01-29", "S2 1 A 4 op=D")
+            company.refresh()
+        return written(dataset, *given, **keys)
+
+    monkeypatch.setattr(company.lake, "overwrite", second)
+    with pytest.raises(CommitConflict):
+        company.refresh(rebuild=rebuild)
+    assert sorted(company.rows(DELETED_LINES)["order_id"].to_pylist()) == ["S1", "S2"]
+    company.refresh()
+    assert sorted(company.lines()) == ["S3/1"]
+    deleted = company.rows(DELETED_LINES)
+    company.curate(rebuild=True)
+    assert company.rows(DELETED_LINES).equals(deleted)
+
+
 def test_a_late_change_makes_only_its_weeks_anew(company: Any) -> None:
     for day in range(1, 29):
         company.order(f"2025-01-{day:02d}", f"S{day} 1 A 1")
