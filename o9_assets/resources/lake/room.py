@@ -19,7 +19,7 @@ from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
 from o9_assets.resources.lake import contract, files, reading
 from o9_assets.resources.lake.errors import CommitConflict, SnapshotGone
-from o9_assets.resources.lake.slices import everything, to_sql
+from o9_assets.resources.lake.slices import everything, nothing, to_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,13 +64,13 @@ class Lake:
         root = root.resolve()
 
         def connect() -> Catalog:
-            from pyiceberg.catalog.sql import SqlCatalog
+            from o9_assets.resources.lake.metadata import FolderCatalog
 
             root.mkdir(parents=True, exist_ok=True)
             for attempt in range(ATTEMPTS):
                 try:
                     # Writers of other processes are waited for rather than failed upon.
-                    return SqlCatalog(
+                    return FolderCatalog(
                         "lake",
                         uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
                         warehouse=(root / "warehouse").as_uri(),
@@ -196,6 +196,7 @@ class Lake:
         based_on: int | None,
     ) -> Commit:
         from o9_assets.resources.lake import maintenance
+        from o9_assets.resources.lake.metadata import OneTransaction
         from o9_assets.resources.lake.producer import MergingOverwrite
 
         table = self.ensure(dataset)
@@ -206,12 +207,12 @@ class Lake:
         for attempt in range(ATTEMPTS):
             if based_on != ANY:
                 _check_base(dataset, table, based_on)
-            gone = [] if where is None else self._plan(table, dataset, where, kept)
+            gone = [] if where is None or where == nothing() else self._plan(table, dataset, where, kept)
             leftovers = [file for old in gone for file in kept.get(old.file_path, [])]
             added = [*new, *leftovers]
             files_before = maintenance.file_count(table)
             try:
-                with _quiet(), table.transaction() as transaction:
+                with _quiet(), OneTransaction(table) as transaction:
                     if added or gone:
                         with MergingOverwrite(transaction) as snapshot:
                             for file in gone:
@@ -249,12 +250,13 @@ class Lake:
         self, dataset: Dataset, gone: Sequence[DataFile], new: Sequence[DataFile], *, based_on: int | None
     ) -> None:
         """Swap files that hold the same rows (compaction). Raises CommitConflict where another write came between."""
+        from o9_assets.resources.lake.metadata import OneTransaction
         from o9_assets.resources.lake.producer import MergingOverwrite
 
         table = self.ensure(dataset).refresh()
         _check_base(dataset, table, based_on)
         try:
-            with table.transaction() as transaction, MergingOverwrite(transaction) as snapshot:
+            with OneTransaction(table) as transaction, MergingOverwrite(transaction) as snapshot:
                 for file in gone:
                     snapshot.delete_data_file(file)
                 for file in new:
@@ -327,9 +329,9 @@ class Lake:
             reading.empty_view(con, name, dataset, wanted)
             return None
         shown = reading.snapshot_for(table, dataset.name, as_of=as_of, tag=tag, snapshot_id=snapshot_id)
-        if shown is None:
+        if shown is None or where == nothing():
             reading.empty_view(con, name, dataset, wanted)
-            return None
+            return shown
         reading.view(
             con,
             name,

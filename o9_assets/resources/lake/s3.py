@@ -25,9 +25,11 @@ from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStrea
 from o9_assets.failures import Permanent
 from o9_assets.resources import aws
 from o9_assets.resources.aws import Buckets
+from o9_assets.resources.lake.metadata import KnownTables
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyiceberg.table import Table
 
 __all__ = ["S3FileIO", "connect"]
 
@@ -55,6 +57,14 @@ class _Catalog(GlueCatalog):
     A lost answer makes the client ask again, and Glue then refuses the commit as one of a stale table although it is
     in. pyiceberg would delete the manifests of what it takes for a failed commit, and with them the table's rows.
     """
+
+    def __init__(self, name: str, client: Any, **properties: str) -> None:
+        super().__init__(name, client, **properties)
+        self._known = KnownTables()
+
+    def _convert_glue_to_iceberg(self, glue_table: Any) -> Table:
+        location = glue_table.get("Parameters", {}).get("metadata_location", "")
+        return self._known.get(location, lambda: super(_Catalog, self)._convert_glue_to_iceberg(glue_table))
 
     def _update_glue_table(self, database_name: str, table_name: str, table_input: Any, version_id: str) -> None:
         try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # The pydantic plugin of mypy does not see pyiceberg's own constructors; `_made` calls them.
 
-__all__ = ["all_of", "at_least", "at_most", "equal", "everything", "isin", "to_sql"]
+__all__ = ["all_of", "at_least", "at_most", "equal", "everything", "isin", "nothing", "to_sql"]
 
 
 def everything() -> BooleanExpression:
@@ -19,6 +19,13 @@ def everything() -> BooleanExpression:
     from pyiceberg.expressions import AlwaysTrue
 
     return AlwaysTrue()
+
+
+def nothing() -> BooleanExpression:
+    """No row."""
+    from pyiceberg.expressions import AlwaysFalse
+
+    return AlwaysFalse()
 
 
 def equal(column: str, value: Any) -> BooleanExpression:
@@ -29,10 +36,10 @@ def equal(column: str, value: Any) -> BooleanExpression:
 
 def isin(column: str, values: Iterable[Any]) -> BooleanExpression:
     """Rows whose column is one of `values`; no value means no row."""
-    from pyiceberg.expressions import AlwaysFalse, In
+    from pyiceberg.expressions import In
 
     plain = {_plain(value) for value in values}
-    return _made(In, column, plain) if plain else AlwaysFalse()
+    return _made(In, column, plain) if plain else nothing()
 
 
 def at_least(column: str, value: Any) -> BooleanExpression:
