@@ -11,7 +11,7 @@ from o9_assets.demand.steps import table, view
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["FACTOR", "changed_items", "factors"]
+__all__ = ["FACTOR", "compare_factors", "factors"]
 
 FACTOR = "item_code, uom_code, valid_from_date, valid_to_date, factor, is_set_aside"
 
@@ -45,14 +45,20 @@ def factors(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], items_name
     view(con, "set_aside_items", "SELECT item_code FROM planning_items WHERE is_set_aside")
 
 
-def changed_items() -> str:
-    """Items that `stored_factors` converts otherwise than `unit_factors`; one that it does not know is no such item."""
-    return f"""
-        SELECT DISTINCT item_code
-        FROM (
-            (SELECT {FACTOR} FROM stored_factors EXCEPT SELECT {FACTOR} FROM unit_factors)
-            UNION ALL
-            (SELECT {FACTOR} FROM unit_factors EXCEPT SELECT {FACTOR} FROM stored_factors)
-        )
-        WHERE item_code IN (SELECT item_code FROM stored_factors)
-    """
+def compare_factors(con: duckdb.DuckDBPyConnection) -> None:
+    """Leave the table `other_factors`: what is in one of `unit_factors` and `stored_factors` and not in the other; and
+    the view `changed_items`: those that are converted otherwise now; one that was not known is no such item."""
+    table(
+        con,
+        "other_factors",
+        f"""
+        (SELECT {FACTOR} FROM stored_factors EXCEPT SELECT {FACTOR} FROM unit_factors)
+        UNION ALL
+        (SELECT {FACTOR} FROM unit_factors EXCEPT SELECT {FACTOR} FROM stored_factors)
+        """,
+    )
+    view(
+        con,
+        "changed_items",
+        "SELECT DISTINCT item_code FROM other_factors WHERE item_code IN (SELECT item_code FROM stored_factors)",
+    )

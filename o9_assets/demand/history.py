@@ -10,7 +10,8 @@ The functions work on a DuckDB connection with these views or tables:
     days                 date, bucket_start: every day that can matter
     buckets              bucket_start, bucket_end, days, week_start, month_start, is_complete, shipments_complete
                          (and for `refresh` was_complete, shipments_was_complete)
-    known                last_bucket: the partial week of the last delivery; one row
+    known                last_bucket: the partial week of the last delivery (and for `refresh` last_bucket_before:
+                         that of the last run); one row
 
 and, for `refresh`, what the last run left and what changed since:
 
@@ -95,7 +96,7 @@ def refresh(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], *, items_c
     if items_changed:
         touched |= set(days_in(con, _listed_otherwise()))
     _movements_of(con, given, touched)
-    table(con, "bounds", _bounds(touched))
+    table(con, "bounds", _bounds(touched, _settled(con, touched)))
     view(
         con,
         "moved",
@@ -175,9 +176,30 @@ def _cells(month: date, buckets: list[date], given: Mapping[str, str]) -> str:
     """
 
 
-def _bounds(touched: set[date]) -> str:
-    """First and last partial week of every stored series: as stored, and of what moves outside the touched ones."""
+def _settled(con: duckdb.DuckDBPyConnection, touched: set[date]) -> date | None:
+    """The last partial week before all touched ones that every stored series reaches, and will reach; None of none.
+
+    Every series reaches the last delivery, so it had begun by then if it has a cell there, by a movement that stays.
+    """
+    before = f"AND bucket_start < DATE '{min(touched)}'" if touched else ""
+    [(settled,)] = con.execute(
+        "SELECT max(bucket_start) FROM buckets CROSS JOIN known "
+        f"WHERE bucket_start <= last_bucket AND bucket_start <= last_bucket_before {before}"
+    ).fetchall()
+    found: date | None = settled
+    return found
+
+
+def _bounds(touched: set[date], settled: date | None) -> str:
+    """First and last partial week of every stored series: as stored, and of what moves outside the touched ones.
+
+    Which week before the settled one was the first makes no difference, so none is read: it stands for them.
+    """
     kept = f"(order_line_count > 0 OR shipments_quantity <> 0) AND NOT {among('bucket_start', touched)}"
+    since = "true"
+    if settled is not None:
+        kept = f"({kept} OR bucket_start = DATE '{settled}')"
+        since = f"bucket_start >= DATE '{settled}'"
     return f"""
         SELECT
             {SERIES},
@@ -186,6 +208,7 @@ def _bounds(touched: set[date]) -> str:
             MIN(CASE WHEN {kept} THEN bucket_start END) AS kept_first,
             MAX(CASE WHEN {kept} THEN bucket_start END) AS kept_last
         FROM stored_history
+        WHERE {since}
         GROUP BY {SERIES}
     """
 

@@ -12,6 +12,7 @@ and, for `merge`, what the last run left and what became void since:
     stored_deletions      curated.deleted_order_lines
     stored_factors        curated.unit_factors of order_lines
     new_objects           object_id: objects that came, were read again, or came and were replaced, since the last run
+    reread_objects        object_id: those of them that stored_lines may hold lines of; none where none was read again
     replaced_orders       rows of raw.erp_orders whose object has a newer version since the last run
     all_orders            accepted rows of raw.erp_orders; only where a row became void, `merge` has it registered
 
@@ -26,10 +27,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-from o9_assets.demand.factors import changed_items, factors
+from o9_assets.demand.factors import compare_factors, factors
 from o9_assets.demand.parameters import key_hash
 from o9_assets.demand.queries import query
-from o9_assets.demand.steps import among, any_row, count, days_in, table, view
+from o9_assets.demand.steps import FEW, among, any_row, count, days_in, few_rows, table, view
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,6 +49,11 @@ LINE = (
 )
 DELETION = "key_hash, order_id, order_line, changed_at, change_seq, known_at, object_id, object_name, line"
 STORED_VERSION = VERSION.replace(" op,", " 'U' AS op,")
+SEVERAL_VERSIONS = "SELECT key_hash FROM order_versions GROUP BY key_hash HAVING count(*) > 1"
+CANCELLED = """
+    SELECT s.*, false FROM stored_lines AS s SEMI JOIN cancel_targets USING (key_hash, order_id, order_line)
+    ANTI JOIN old_lines USING (key_hash, order_id, order_line)
+"""
 COUNTED = "item_code, location_code, channel_code, demand_date, counts_as, base_quantity, value"
 
 
@@ -95,34 +101,40 @@ def _of_month(month: date, given: Mapping[str, str]) -> str:
     """
 
 
-def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], register_all: Callable[[], None]) -> Merge:
+def merge(
+    con: duckdb.DuckDBPyConnection, given: Mapping[str, str], new_rows: int, register_all: Callable[[], None]
+) -> Merge:
     """Merge new versions into the stored lines; the result is what `build` would make of everything.
 
-    `register_all` registers `all_orders`.
+    `new_rows` says how many rows `accepted_orders` has; `register_all` registers `all_orders`.
     """
-    table(con, "new_versions", query("order_versions", given))
+    keep = few_rows if new_rows <= FEW else table
+    keep(con, "new_versions", query("order_versions", given))
     changed = "SELECT key_hash, order_id, order_line FROM new_versions"
-    table(con, "void_keys", _void_keys(given))
+    table(con, "void_keys", _void_keys(con, given))
     # What a void version hid may stand again: only the raw rows still know it.
     from_raw = any_row(con, "void_keys")
     if from_raw:
         register_all()
-    changed += " UNION ALL SELECT key_hash, order_id, order_line FROM void_keys"
-    table(con, "changed_keys", f"SELECT DISTINCT key_hash, order_id, order_line FROM ({changed})")
+    view(con, "changed_keys", f"{changed} UNION ALL SELECT key_hash, order_id, order_line FROM void_keys")
     factors(
         con,
         given,
         "SELECT DISTINCT item_code FROM new_versions UNION SELECT DISTINCT item_code FROM stored_factors",
     )
-    table(con, "changed_items", changed_items())
+    compare_factors(con)
     table(con, "old_deletions", _old_deletions())
-    _old_lines(con)
+    converts_otherwise = any_row(con, "changed_items")
+    keep = few_rows if count(con, "changed_keys") <= FEW and not converts_otherwise else table
+    keep(con, "old_lines", _old_lines(con, converts_otherwise=converts_otherwise))
     # Wide rows are kept once, as recomputed lines; until then each step reads the columns it needs.
     view(con, "order_versions", _versions_of_changed_keys(con, given, from_raw=from_raw))
+    repeated = f"SELECT v.* FROM order_versions AS v SEMI JOIN ({SEVERAL_VERSIONS}) AS r ON r.key_hash = v.key_hash"
     outdated = query("outdated_versions", given)
-    table(con, "outdated_versions", f"WITH repeated_versions AS (SELECT * FROM order_versions) {outdated}")
+    table(con, "outdated_versions", f"WITH repeated_versions AS ({repeated}) {outdated}")
     view(con, "latest_versions", query("latest_versions", given))
-    _add_cancelled(con)
+    if _any_cancelled(con):
+        keep(con, "old_lines", f"SELECT * FROM old_lines UNION ALL {CANCELLED}")
     view(
         con,
         "standing_lines",
@@ -143,7 +155,7 @@ def merge(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], register_all
         SELECT cancels_order_id, cancels_order_line FROM latest_versions WHERE op <> 'D' AND kind_rule = -2
         """,
     )
-    table(con, "recomputed_lines", query("order_lines", given))
+    keep(con, "recomputed_lines", query("order_lines", given))
     return _difference(con)
 
 
@@ -152,42 +164,51 @@ def _versions_of(relation: str, given: Mapping[str, str]) -> str:
     return f"WITH accepted_orders AS (SELECT * FROM {relation}) {query('order_versions', given)}"
 
 
-def _void_keys(given: Mapping[str, str]) -> str:
-    """Lines of which a version became void: its object was replaced, or read again and no longer holds it."""
+def _void_keys(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> str:
+    """Lines of which a version became void: its object was replaced, or read again and now holds none or an older one,
+    so that what it hid may stand."""
     keys = "key_hash, order_id, order_line"
+    version = "changed_at, change_seq, known_at, line"
+    table(
+        con,
+        "seen_again",
+        f"""
+        SELECT {keys}, object_id, {version} FROM stored_lines SEMI JOIN reread_objects USING (object_id)
+        UNION ALL
+        SELECT {keys}, object_id, {version} FROM stored_deletions SEMI JOIN new_objects USING (object_id)
+        """,
+    )
+    replaced = f"SELECT {keys} FROM ({_versions_of('replaced_orders', given)})"
+    if not any_row(con, "seen_again"):
+        return replaced
     return f"""
-        SELECT {keys} FROM ({_versions_of("replaced_orders", given)})
+        {replaced}
         UNION
-        SELECT {keys} FROM (
-            SELECT {keys}, object_id FROM stored_lines SEMI JOIN new_objects USING (object_id)
-            UNION ALL
-            SELECT {keys}, object_id FROM stored_deletions SEMI JOIN new_objects USING (object_id)
-        )
-        ANTI JOIN new_versions USING ({keys}, object_id)
+        SELECT {keys} FROM seen_again AS s
+        ANTI JOIN new_versions AS n
+            ON n.key_hash = s.key_hash AND n.order_id = s.order_id AND n.order_line = s.order_line
+            AND n.object_id = s.object_id AND (n.{version.replace(", ", ", n.")}) >= (s.{version.replace(", ", ", s.")})
     """
 
 
-def _old_lines(con: duckdb.DuckDBPyConnection) -> None:
-    """`old_lines`: stored lines that have a new version, or whose item converts otherwise now."""
+def _old_lines(con: duckdb.DuckDBPyConnection, *, converts_otherwise: bool) -> str:
+    """Stored lines that have a new version, or whose item converts otherwise now."""
     # Two columns tell the months; the other two dozen are read of these months only.
     months = days_in(
         con, "SELECT DISTINCT order_month FROM stored_lines WHERE key_hash IN (SELECT key_hash FROM changed_keys)"
     )
-    if any_row(con, "changed_items"):
-        months += days_in(
-            con,
-            "SELECT DISTINCT order_month FROM stored_lines WHERE item_code IN (SELECT item_code FROM changed_items)",
-        )
-    table(
-        con,
-        "old_lines",
-        f"""
-        SELECT s.*, c.key_hash IS NOT NULL AS is_changed
-        FROM (SELECT * FROM stored_lines WHERE {among("order_month", months)}) AS s
-        LEFT JOIN changed_keys AS c USING (key_hash, order_id, order_line)
-        WHERE c.key_hash IS NOT NULL OR s.item_code IN (SELECT item_code FROM changed_items)
-        """,
-    )
+    changed = f"""
+        SELECT s.*, true AS is_changed FROM (SELECT * FROM stored_lines WHERE {among("order_month", months)}) AS s
+        SEMI JOIN changed_keys USING (key_hash, order_id, order_line)
+    """
+    if not converts_otherwise:
+        return changed
+    return f"""
+        {changed}
+        UNION ALL
+        SELECT s.*, false FROM (SELECT * FROM stored_lines SEMI JOIN changed_items USING (item_code)) AS s
+        ANTI JOIN changed_keys USING (key_hash, order_id, order_line)
+    """
 
 
 def _old_deletions() -> str:
@@ -216,8 +237,8 @@ def _versions_of_changed_keys(con: duckdb.DuckDBPyConnection, given: Mapping[str
     """
 
 
-def _add_cancelled(con: duckdb.DuckDBPyConnection) -> None:
-    """Add to `old_lines` the stored lines that a changed line cancels by name, or did before."""
+def _any_cancelled(con: duckdb.DuckDBPyConnection) -> bool:
+    """Leave `cancel_targets`, the lines that a changed line cancels by name, or did before; whether there is one."""
     table(
         con,
         "cancel_targets",
@@ -232,14 +253,7 @@ def _add_cancelled(con: duckdb.DuckDBPyConnection) -> None:
         ANTI JOIN changed_keys USING (order_id, order_line)
         """,
     )
-    if any_row(con, "cancel_targets"):
-        con.execute(
-            """
-            INSERT INTO old_lines
-            SELECT s.*, false FROM stored_lines AS s SEMI JOIN cancel_targets USING (key_hash, order_id, order_line)
-            ANTI JOIN old_lines USING (key_hash, order_id, order_line)
-            """
-        )
+    return any_row(con, "cancel_targets")
 
 
 def _difference(con: duckdb.DuckDBPyConnection) -> Merge:
@@ -256,8 +270,8 @@ def _difference(con: duckdb.DuckDBPyConnection) -> Merge:
             n.order_month AS new_month,
             CASE WHEN o.counts_as <> 'none' AND ({counts_otherwise}) THEN o.demand_date END AS old_day,
             CASE WHEN n.counts_as <> 'none' AND ({counts_otherwise}) THEN n.demand_date END AS new_day
-        FROM old_lines AS o
-        FULL JOIN recomputed_lines AS n
+        FROM recomputed_lines AS n
+        FULL JOIN old_lines AS o
             ON n.key_hash = o.key_hash AND n.order_id = o.order_id AND n.order_line = o.order_line
         WHERE {other}
         """,

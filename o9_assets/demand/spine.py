@@ -28,7 +28,8 @@ def calendar_tables(
     """Leave the tables `days`, `buckets` and `known` from the partial week of `first` to that of `last`.
 
     A partial week is complete when everything that is expected to tell about one of its days is in; `was_complete`
-    says the same of what was known before, where that is given.
+    says the same of what was known before, where that is given, and `known` has the partial week of the last delivery
+    now and then.
     """
     import pyarrow as pa
 
@@ -46,8 +47,10 @@ def calendar_tables(
     }.items():
         unknown = {start for day, start in in_bucket if not feed.holds(day)}
         weeks = weeks.append_column(name, pa.array([start not in unknown for start in starts]))
-    last_bucket = calendar.bucket_start(orders.last) if orders.last else None
-    known = pa.table({"last_bucket": pa.array([last_bucket], pa.date32())})
+    last_days = {"last_bucket": orders.last, "last_bucket_before": orders_before.last if orders_before else None}
+    known = pa.table(
+        {name: pa.array([calendar.bucket_start(day) if day else None], pa.date32()) for name, day in last_days.items()}
+    )
     for name, rows in (("days", days), ("buckets", weeks), ("known", known)):
         con.register(f"{name}__arrow", rows)
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}__arrow").fetchall()

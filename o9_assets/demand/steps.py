@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["among", "any_row", "count", "days_in", "table", "view"]
+__all__ = ["FEW", "among", "any_row", "count", "days_in", "few_rows", "table", "view"]
+
+FEW = 500_000
+"""Rows that `few_rows` is for."""
+BATCH = 16_384
 
 
 def view(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
@@ -20,6 +24,19 @@ def view(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
 def table(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
     """Run a query, which may read the table that it replaces, and keep its rows."""
     con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}').fetchall()
+
+
+def few_rows(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    """Run a query, which may read the rows that it replaces, and keep its rows as Arrow ones.
+
+    A table counts the distinct values of every column while it is filled, which takes as long as making the rows. But
+    what is kept here is outside of DuckDB's memory limit, and does not spill.
+    """
+    con.execute("SET produce_arrow_string_view = true").fetchall()
+    # Batches are what threads share out among themselves.
+    rows = con.sql(sql).to_arrow_table(BATCH)
+    con.execute("RESET produce_arrow_string_view").fetchall()
+    con.register(name, rows)
 
 
 def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from o9_assets.demand.factors import changed_items
+from o9_assets.demand.factors import compare_factors
 from o9_assets.demand.steps import any_row, table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def touched_by_feeds(con: duckdb.DuckDBPyConnection) -> None:
     From `new_shipments`, `new_inventory` and `new_promotions`: rows that came, or became void with their object, since
     the last run; the accepted rows of each feed; `unit_factors` and, as the last run used them, `stored_factors`.
     """
-    table(con, "changed_items", changed_items())
+    compare_factors(con)
     table(con, "fed_days", "SELECT DISTINCT snapshot_date AS date FROM new_inventory")
     if any_row(con, "new_shipments"):
         con.execute(

@@ -20,7 +20,8 @@ FEW = 200
 def manifest_view(
     con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_name: str, *, as_of: datetime | None = None
 ) -> None:
-    """Register the feed's manifest with `holds`: false where a newer version of the object replaced this one.
+    """Register the feed's manifest, as it is now, with `holds`: false where a newer version of the object replaced this
+    one.
 
     `as_of` (UTC) leaves out what became known later.
     """
@@ -30,7 +31,7 @@ def manifest_view(
     lake.view(con, f"{name}__all", MANIFEST, where=where)
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP VIEW "{name}" AS
+        CREATE OR REPLACE TEMP TABLE "{name}" AS
         SELECT * EXCLUDE (age),
             age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY object_name), 0) AS holds
         FROM (
@@ -51,11 +52,13 @@ def accepted_view(
     as_of: datetime | None = None,
     after_seq: int | None = None,
     upto_seq: int | None = None,
+    manifest: str | None = None,
 ) -> None:
     """Register `name`: the rows of `dataset` that count. `after_seq` keeps only ingests after a watermark, `upto_seq`
-    those up to one."""
-    manifest = f"{name}__manifest"
-    manifest_view(con, lake, manifest, feed_name, as_of=as_of)
+    those up to one. `manifest` names what `manifest_view` registered, so that the rows are those of the same moment."""
+    if manifest is None:
+        manifest = f"{name}__manifest"
+        manifest_view(con, lake, manifest, feed_name, as_of=as_of)
     asked = "holds AND status = 'ingested'"
     asked += "" if after_seq is None else f" AND ingest_seq > {int(after_seq)}"
     asked += "" if upto_seq is None else f" AND ingest_seq <= {int(upto_seq)}"
@@ -81,23 +84,33 @@ def latest_seq(lake: Lake, feed_name: str) -> int:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What came in after a watermark: the new watermark, the new objects, those that they replaced, and those that came
-    after the watermark and were replaced since."""
+    after the watermark and were replaced since; how many objects are listed, and how many up to the old watermark: of
+    these there are fewer than then where some were read again; and how many rows of the new objects were accepted."""
 
     seq: int
-    new_objects: tuple[str, ...]
-    replaced_objects: tuple[str, ...]
+    new_objects: tuple[str, ...] = ()
+    replaced_objects: tuple[str, ...] = ()
     passed_objects: tuple[str, ...] = ()
+    listed: int = 0
+    listed_before: int = 0
+    new_rows: int = 0
 
 
 def changes_since(con: duckdb.DuckDBPyConnection, lake: Lake, feed_name: str, after_seq: int) -> Changes:
-    """Object ids that are new after `after_seq`, and those of versions that held until then and no longer do."""
+    """Object ids that are new after `after_seq`, and those of versions that held until then and no longer do.
+
+    Leaves the feed's manifest behind as `<feed>__manifest`.
+    """
     manifest = f"{feed_name}__manifest"
     manifest_view(con, lake, manifest, feed_name)
-    rows = con.execute(f'SELECT object_id, object_name, ingest_seq, holds FROM "{manifest}"').fetchall()
-    renewed = {name for _, name, seq, _ in rows if seq > after_seq}
+    rows = con.execute(f'SELECT object_id, object_name, ingest_seq, holds, accepted_rows FROM "{manifest}"').fetchall()
+    renewed = {name for _, name, seq, *_ in rows if seq > after_seq}
     return Changes(
-        max((seq for _, _, seq, _ in rows), default=0),
-        tuple(sorted(o for o, _, seq, holds in rows if seq > after_seq and holds)),
-        tuple(sorted(o for o, name, seq, holds in rows if seq <= after_seq and not holds and name in renewed)),
-        tuple(sorted(o for o, _, seq, holds in rows if seq > after_seq and not holds)),
+        max((seq for _, _, seq, *_ in rows), default=0),
+        tuple(sorted(o for o, _, seq, holds, _ in rows if seq > after_seq and holds)),
+        tuple(sorted(o for o, name, seq, holds, _ in rows if seq <= after_seq and not holds and name in renewed)),
+        tuple(sorted(o for o, _, seq, holds, _ in rows if seq > after_seq and not holds)),
+        len(rows),
+        sum(seq <= after_seq for _, _, seq, *_ in rows),
+        sum(accepted for _, _, seq, holds, accepted in rows if seq > after_seq and holds),
     )

@@ -22,6 +22,7 @@ from o9_assets.assets.curated.inputs import (
     log_settings,
     raw_deps,
     session,
+    stored_factors,
 )
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.locations import LOCATIONS
@@ -116,6 +117,7 @@ def make(
     """Bring the table up to date with lines and feeds. Raises CommitConflict when another run did so meanwhile."""
     from o9_assets.demand import history as pure
     from o9_assets.demand.delivery import Known
+    from o9_assets.demand.factors import compare_factors
     from o9_assets.demand.parameters import parameters
     from o9_assets.resources.lake import everything, isin
 
@@ -124,28 +126,32 @@ def make(
     # Marks before rows: what a run in between adds is told again next time.
     line_marks = lake.marks(ORDER_LINES)
     days = _touched(line_marks, int(marks.get("order_lines.run", "0")))
-    if weeks is not None and days is not None:
-        days += [weeks[0] + timedelta(days=n) for n in range((weeks[1] - weeks[0]).days + 1)]
     given = parameters(settings)
     with session(engine) as con:
         new_marks: dict[str, str | None] = {"order_lines.run": line_marks.get("run", "0")}
         # Watermarks before rows, for the same reason.
         for feed in FEEDS:
-            new_marks[f"{feed}.seq"] = changed_rows(con, lake, settings, feed, f"new_{short(feed)}", marks)
+            changes = changed_rows(con, lake, settings, feed, f"new_{short(feed)}", marks)
+            new_marks |= {f"{feed}.seq": str(changes.seq), f"{feed}.objects": str(changes.listed)}
+            # What an object said before it was read again is gone, and with it the weeks that it touched.
+            rebuild = rebuild or changes.listed_before < int(marks.get(f"{feed}.objects", "0"))
         new_marks["fingerprint"] = f"{fingerprint(settings)}/{_inputs(con, lake, settings)}"
         new_marks["items.snapshot"] = str(lake.view(con, "items", ITEMS))
-        rebuild = rebuild or days is None or base is None or marks.get("fingerprint") != new_marks["fingerprint"]
+        rebuild = rebuild or base is None or marks.get("fingerprint") != new_marks["fingerprint"]
         lake.view(con, "stored_history", DEMAND_HISTORY, snapshot_id=base)
         known = {feed: known_of(con, lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
         new_marks |= {f"{feed}.known": str(those) for feed, those in known.items()}
         before = {f: Known.parse(marks.get(f"{f}.known", "none"), those.delivery) for f, those in known.items()}
-        register_calendar(con, settings, known, before)
-        if rebuild:
+        register_calendar(con, settings, known, before, None if rebuild else days)
+        stored_factors(con, lake, DEMAND_HISTORY.name)
+        if rebuild or days is None:
             rows = in_parts(con, pure.build(con, given).values(), "stored_history")
             lake.overwrite(DEMAND_HISTORY, rows, everything(), marks=new_marks, based_on=base)
+            compare_factors(con)
             keep_factors(con, lake, DEMAND_HISTORY.name)
             return Made()
-        _stored_factors(con, lake)
+        if weeks is not None:
+            days += [weeks[0] + timedelta(days=n) for n in range((weeks[1] - weeks[0]).days + 1)]
         con.execute("CREATE TEMP TABLE other_days AS SELECT unnest($1::DATE[]) AS date", [days]).fetchall()
         refreshed = pure.refresh(con, given, items_changed=marks.get("items.snapshot") != new_marks["items.snapshot"])
         if refreshed.months or any(marks.get(key) != value for key, value in new_marks.items()):
@@ -161,20 +167,26 @@ def register_calendar(
     settings: Settings,
     known: "dict[str, Known]",
     before: "dict[str, Known] | None" = None,
+    changed: list[date] | None = None,
 ) -> None:
-    """Register days and partial weeks from the first to the last day of anything on the connection."""
+    """Register days and partial weeks from the first to the last day of anything on the connection.
+
+    `changed` are the days whose lines changed since history was stored, which holds those of all others; without it,
+    every line is asked.
+    """
     from o9_assets.demand.spine import calendar_tables
     from o9_assets.planning.calendar import Calendar
 
     found = con.execute(
-        """
-        SELECT min(demand_date), max(demand_date) FROM lines
+        f"""
+        SELECT min(demand_date), max(demand_date) FROM lines WHERE {changed is None}
         UNION ALL SELECT min(ship_date), max(ship_date) FROM accepted_shipments
         UNION ALL SELECT min(bucket_start), max(bucket_start) FROM stored_history
         """
     ).fetchall()
     orders, shipments = known["erp_orders"], known["erp_shipments"]
-    days = [day for pair in (*found, (orders.first, orders.last)) for day in pair if day is not None]
+    told = (*found, (orders.first, orders.last), changed or ())
+    days = [day for some in told for day in some if day is not None]
     first, last = (min(days), max(days)) if days else (date(2000, 1, 1), date(2000, 1, 1))
     calendar_tables(
         con,
@@ -222,13 +234,6 @@ def _touched(line_marks: dict[str, str], taken: int) -> list[date] | None:
                 return None
             days += [date.fromisoformat(day) for day in value.split(",")]
     return days
-
-
-def _stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake") -> None:
-    from o9_assets.demand.datasets import UNIT_FACTORS
-    from o9_assets.resources.lake import equal
-
-    lake.view(con, "stored_factors", UNIT_FACTORS, where=equal("used_by", DEMAND_HISTORY.name))
 
 
 def build(settings: Settings) -> list[Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from o9_assets.demand.delivery import Known
+    from o9_assets.landing.accepted import Changes
     from o9_assets.resources.engine import Engine
     from o9_assets.resources.lake import Lake
 
@@ -39,6 +40,7 @@ __all__ = [
     "raw_deps",
     "session",
     "settings_at",
+    "stored_factors",
 ]
 
 FEEDS: dict[str, Dataset] = {
@@ -80,30 +82,29 @@ def feed_view(
     *,
     as_of: datetime | None = None,
     after_seq: int | None = None,
+    manifest: str | None = None,
 ) -> None:
-    """Register the accepted rows of a feed as `name`: typed and empty where the company lacks it."""
+    """Register the accepted rows of a feed as `name`: typed and empty where the company lacks it. `manifest` as
+    `accepted_view` takes it."""
     from o9_assets.landing.accepted import accepted_view
     from o9_assets.resources.lake import isin
 
     if feed in settings.feeds:
-        accepted_view(con, lake, FEEDS[feed], feed, name, as_of=as_of, after_seq=after_seq)
+        accepted_view(con, lake, FEEDS[feed], feed, name, as_of=as_of, after_seq=after_seq, manifest=manifest)
     else:
         lake.view(con, name, FEEDS[feed], where=isin("object_id", []))
 
 
 def changed_rows(
     con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, feed: str, name: str, marks: Mapping[str, str]
-) -> str:
-    """Register the rows of a feed that came, or became void with their object, since the watermark in `marks`.
-
-    Returns the new watermark.
-    """
-    from o9_assets.landing.accepted import FEW, changes_since
+) -> "Changes":
+    """Register the rows of a feed that came, or became void with their object, since the watermark in `marks`."""
+    from o9_assets.landing.accepted import FEW, Changes, changes_since
     from o9_assets.resources.lake import isin
 
     if feed not in settings.feeds:
         feed_view(con, lake, settings, feed, name)
-        return "0"
+        return Changes(0)
     changes = changes_since(con, lake, feed, int(marks.get(f"{feed}.seq", "0")))
     objects = [*changes.new_objects, *changes.replaced_objects]
     lake.view(con, f"{name}__raw", FEEDS[feed], where=isin("object_id", objects) if len(objects) <= FEW else None)
@@ -112,7 +113,7 @@ def changed_rows(
         f"CREATE OR REPLACE TEMP VIEW {name} AS "
         f"SELECT r.* FROM {name}__raw AS r SEMI JOIN {name}__objects USING (object_id)"
     )
-    return str(changes.seq)
+    return changes
 
 
 def known_of(
@@ -186,17 +187,21 @@ def settings_at(lake: "Lake", moment: datetime) -> Settings | None:
     return parse(then[-1]["text"], f"settings of {then[-1]['known_at']}")
 
 
+def stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
+    """Register `stored_factors`: the unit factors that a dataset was made with."""
+    from o9_assets.demand.datasets import UNIT_FACTORS
+    from o9_assets.resources.lake import equal
+
+    lake.view(con, "stored_factors", UNIT_FACTORS, where=equal("used_by", used_by))
+
+
 def keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
-    """Keep `unit_factors` as the ones that a dataset was made with, where they are others than `stored_factors`."""
+    """Keep `unit_factors` as the ones that a dataset was made with, where there are `other_factors`. It comes after the
+    dataset: a crash between only means comparing again."""
     from o9_assets.demand.datasets import UNIT_FACTORS
     from o9_assets.demand.factors import FACTOR
     from o9_assets.resources.lake import equal
 
-    where = equal("used_by", used_by)
-    lake.view(con, "kept_factors", UNIT_FACTORS, where=where)
-    different = f"""
-        (SELECT {FACTOR} FROM kept_factors EXCEPT SELECT {FACTOR} FROM unit_factors)
-        UNION ALL (SELECT {FACTOR} FROM unit_factors EXCEPT SELECT {FACTOR} FROM kept_factors)
-    """
-    if con.execute(f"SELECT 1 FROM ({different}) LIMIT 1").fetchall():
-        lake.overwrite(UNIT_FACTORS, con.sql(f"SELECT '{used_by}' AS used_by, {FACTOR} FROM unit_factors"), where)
+    if con.execute("SELECT 1 FROM other_factors LIMIT 1").fetchall():
+        rows = con.sql(f"SELECT '{used_by}' AS used_by, {FACTOR} FROM unit_factors")
+        lake.overwrite(UNIT_FACTORS, rows, equal("used_by", used_by))

@@ -12,7 +12,15 @@ import dagster as dg
 from pydantic import Field
 
 from o9_assets.assets.curated import order_line_checks
-from o9_assets.assets.curated.inputs import feed_view, fingerprint, log_settings, raw_deps, session
+from o9_assets.assets.curated.inputs import (
+    feed_view,
+    fingerprint,
+    keep_factors,
+    log_settings,
+    raw_deps,
+    session,
+    stored_factors,
+)
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.parts import in_parts
 from o9_assets.assets.declare import dataset_asset
@@ -72,6 +80,8 @@ ORDER_LINES = Dataset(
 TOUCHED = "touched."
 """Marks that tell demand history which days changed, by the number of the run that changed them."""
 ALL_DAYS = "all"
+LANDED_ORDERS = "erp_orders__manifest"
+"""The manifest as `changes_since` registers it: every reader of a run sees the objects of one moment."""
 
 
 class OrderLinesConfig(dg.Config):
@@ -94,6 +104,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
     """Bring the table up to date with the raw rows. Raises CommitConflict when another run did so meanwhile."""
     from o9_assets.demand import order_lines as pure
     from o9_assets.demand.datasets import DELETED_LINES
+    from o9_assets.demand.factors import compare_factors
     from o9_assets.demand.parameters import parameters
     from o9_assets.landing.accepted import changes_since
     from o9_assets.resources.lake import everything, isin
@@ -111,25 +122,32 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             "fingerprint": made_with,
             "run": str(run),
             "erp_orders.seq": str(changes.seq),
+            "erp_orders.objects": str(changes.listed),
             **dict.fromkeys(_consumed(lake, marks), None),
         }
         feed_view(con, lake, settings, "uom_conversions", "conversion_versions")
         lake.view(con, "items", ITEMS)
+        stored_factors(con, lake, ORDER_LINES.name)
         if rebuild:
-            feed_view(con, lake, settings, "erp_orders", "accepted_orders")
+            feed_view(con, lake, settings, "erp_orders", "accepted_orders", manifest=LANDED_ORDERS)
             months = pure.build(con, given)
             lake.view(con, "stored_lines", ORDER_LINES)
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
             new_marks[f"{TOUCHED}{run}"] = ALL_DAYS
             rows = in_parts(con, months.values(), "stored_lines")
             lake.overwrite(ORDER_LINES, rows, everything(), marks=new_marks, based_on=base)
-            _keep_factors(con, lake)
+            compare_factors(con)
+            keep_factors(con, lake, ORDER_LINES.name)
             return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
-        _changes(con, lake, settings, changes, int(marks["erp_orders.seq"]))
+        _changes(con, lake, settings, changes, marks)
         lake.view(con, "stored_lines", ORDER_LINES, snapshot_id=base)
         lake.view(con, "stored_deletions", DELETED_LINES, snapshot_id=deletions)
-        _stored_factors(con, lake)
-        merge = pure.merge(con, given, lambda: feed_view(con, lake, settings, "erp_orders", "all_orders"))
+        merge = pure.merge(
+            con,
+            given,
+            changes.new_rows,
+            lambda: feed_view(con, lake, settings, "erp_orders", "all_orders", manifest=LANDED_ORDERS),
+        )
         # A crash after this leaves deletions that the lines do not know; the next run looks at the same lines again.
         if merge.undeleted:
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
@@ -141,36 +159,26 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             where = isin("order_month", merge.months)
             rows = in_parts(con, merge.months.values(), "stored_lines")
             lake.overwrite(ORDER_LINES, rows, where, marks=new_marks, based_on=base)
-        _keep_factors(con, lake)
+        keep_factors(con, lake, ORDER_LINES.name)
     return Made(False, list(merge.months), merge.demand_days, merge.lines_changed)
 
 
 def _changes(
-    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, changes: "Changes", after_seq: int
+    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, changes: "Changes", marks: dict[str, str]
 ) -> None:
     """Register new rows and rows that became void."""
     from o9_assets.assets.raw.erp_orders import ERP_ORDERS
     from o9_assets.resources.lake import isin
 
-    feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after_seq)
+    after_seq = int(marks["erp_orders.seq"])
+    feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after_seq, manifest=LANDED_ORDERS)
     lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", changes.replaced_objects))
     # Of one that was replaced since, a run that died may have left deletions.
     objects = [*changes.new_objects, *changes.passed_objects]
-    con.execute("CREATE TEMP TABLE new_objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects]).fetchall()
-
-
-def _stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake") -> None:
-    from o9_assets.demand.datasets import UNIT_FACTORS
-    from o9_assets.resources.lake import equal
-
-    lake.view(con, "stored_factors", UNIT_FACTORS, where=equal("used_by", ORDER_LINES.name))
-
-
-def _keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake") -> None:
-    """Keep the factors that lines were converted with, after the lines: a crash between only means comparing again."""
-    from o9_assets.assets.curated.inputs import keep_factors
-
-    keep_factors(con, lake, ORDER_LINES.name)
+    # A lake of an earlier version does not say how many there were; then any may have been read again.
+    unread = changes.listed_before == int(marks.get("erp_orders.objects", "-1"))
+    for name, listed in (("new_objects", objects), ("reread_objects", [] if unread else objects)):
+        con.execute(f"CREATE TEMP TABLE {name} AS SELECT unnest($1::VARCHAR[]) AS object_id", [listed]).fetchall()
 
 
 def _consumed(lake: "Lake", marks: dict[str, str]) -> list[str]:

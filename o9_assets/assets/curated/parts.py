@@ -19,16 +19,18 @@ def in_parts(con: "duckdb.DuckDBPyConnection", queries: Iterable[str], like: str
     listed = list(queries)
     if not listed:
         return con.sql(f"SELECT * FROM {like} LIMIT 0")
-    return cast("duckdb.DuckDBPyRelation", _Parts(con, listed))
+    return cast("duckdb.DuckDBPyRelation", _Parts(con, listed, con.sql(listed[0]).columns))
 
 
 class _Parts:
-    def __init__(self, con: "duckdb.DuckDBPyConnection", queries: list[str], selected: str = "*") -> None:
+    def __init__(
+        self, con: "duckdb.DuckDBPyConnection", queries: list[str], columns: list[str], selected: str = "*"
+    ) -> None:
         self._con, self._queries, self._selected = con, queries, selected
-        self.columns = con.sql(queries[0]).columns
+        self.columns = columns
 
     def project(self, columns: str) -> "_Parts":
-        return _Parts(self._con, self._queries, columns)
+        return _Parts(self._con, self._queries, self.columns, columns)
 
     def to_parquet(self, folder: str, *, field_ids: dict[str, int], compression: str, **_: Any) -> None:
         """A file for each query that gives a row."""

@@ -94,6 +94,7 @@ class Paper:
         self.customers: dict[str, str] = {}
         self.known: dict[str, Known] = {}
         self.landed = 0
+        self.new_rows = 0
         self.again: set[str] = set()
         self.seen = dict.fromkeys(FEEDS, 0)
         self.gone: dict[str, list[Row]] = {name: [] for name in FEEDS}
@@ -142,6 +143,7 @@ class Paper:
 
     def build(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Order lines, deleted lines and demand history, made from everything."""
+        self._session()
         self._inputs({})
         months = order_lines.build(self.con, self.given)
         self._gather("order_lines", ORDER_LINES, months)
@@ -155,11 +157,11 @@ class Paper:
 
     def refresh(self) -> tuple[order_lines.Merge, history.Refresh]:
         """What a run does: merge what is new since the last one, and keep the result."""
-        con = self.con
+        con = self._session()
         self._inputs(self.seen)
         for stored, kept in (("lines", "lines"), ("deletions", "deletions"), ("factors", "line_factors")):
             con.execute(f"CREATE OR REPLACE TEMP VIEW stored_{stored} AS SELECT * FROM kept_{kept}")
-        merged = order_lines.merge(con, self.given, lambda: None)
+        merged = order_lines.merge(con, self.given, self.new_rows, lambda: None)
         self._keep("kept_lines", ORDER_LINES, merged.months)
         con.execute(f"CREATE OR REPLACE TEMP TABLE swap AS SELECT {_cast(DELETED_LINES)} FROM deleted_lines")
         con.execute("CREATE OR REPLACE TABLE kept_deletions AS SELECT * FROM swap")
@@ -201,6 +203,11 @@ class Paper:
 
     # Inputs
 
+    def _session(self) -> duckdb.DuckDBPyConnection:
+        """A connection as a run has it: with tables that are kept, and none that another run left behind."""
+        self.con = self.con.cursor()
+        return self.con
+
     def _inputs(self, seen: Mapping[str, int]) -> None:
         con = self.con
         for feed, dataset in FEEDS.items():
@@ -210,9 +217,10 @@ class Paper:
             if feed == "erp_orders":
                 self._load("accepted_orders", dataset, new)
                 objects = sorted({r["object_id"] for r in new} | self.again)
-                con.execute(
-                    "CREATE OR REPLACE TABLE new_objects AS SELECT unnest($1::VARCHAR[]) AS object_id", [objects]
-                )
+                for name, listed in (("new_objects", objects), ("reread_objects", objects if self.again else [])):
+                    con.execute(
+                        f"CREATE OR REPLACE TABLE {name} AS SELECT unnest($1::VARCHAR[]) AS object_id", [listed]
+                    )
                 self._load("replaced_orders", dataset, self.gone[feed] if seen else [])
             elif feed == "uom_conversions":
                 self._load("conversion_versions", dataset, self.rows[feed])

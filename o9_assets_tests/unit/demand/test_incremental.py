@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from o9_assets.demand.steps import FEW
+
 FIRST = date(2025, 1, 20)
 MORNING = datetime(2025, 1, 1)
 
@@ -123,6 +125,8 @@ def merged_is_built(new_paper: Callable[..., Any], seed: int) -> None:
     paper = new_paper({"demand": {"unknown_item": draw.choice(["keep", "set_aside"])}})
     for _ in range(draw.randint(2, 6)):
         draw.run_of(paper)
+        # As if there were few new rows, which are kept as Arrow ones, or many, of which DuckDB makes a table.
+        paper.new_rows = draw.choice([0, FEW + 1])
         paper.refresh()
         kept = paper.kept()
         for name, merged, whole in zip(("lines", "deleted", "history"), kept, paper.build(), strict=True):
@@ -148,3 +152,19 @@ def test_merging_run_by_run_gives_what_a_full_build_gives(new_paper: Callable[..
 @given(seed=seeds)
 def test_merging_run_by_run_gives_it_for_many_histories(new_paper: Callable[..., Any], seed: int) -> None:
     merged_is_built(new_paper, seed)
+
+
+@pytest.mark.parametrize("op", ["U", "D"])
+def test_an_object_read_again_that_holds_an_older_version_now_shows_what_the_newer_one_hid(paper: Any, op: str) -> None:
+    def version(hour: int, quantity: int, op: str = "U") -> dict[str, Any]:
+        changed = {"changed_at": MORNING + timedelta(hours=hour), "change_seq": 0, "op": op}
+        key = {"order_id": "SO1", "order_line": "1", "item_code": "A", "location_code": "L1", "order_date": FIRST}
+        return {**key, **changed, "quantity": quantity}
+
+    paper.land("erp_orders", [version(2, quantity=20)])
+    paper.land("erp_orders", [version(3, quantity=30, op=op)], name="again.csv")
+    paper.refresh()
+    paper.land("erp_orders", [version(1, quantity=10)], name="again.csv", again=True)
+    paper.refresh()
+    assert paper.kept() == paper.build()
+    assert paper.lines()["SO1/1"]["quantity"] == 20
