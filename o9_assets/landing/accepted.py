@@ -11,10 +11,15 @@ from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST
 from o9_assets.resources.lake import Lake, all_of, at_most, equal, isin
 
-__all__ = ["FEW", "Changes", "accepted_view", "changes_since", "latest_seq", "manifest_view"]
+__all__ = ["FEW", "Changes", "accepted_view", "changes_since", "latest_seq", "listed_as", "manifest_view"]
 
 FEW = 200
 """So many objects are a filter by which the lake skips files; for more, reading all is quicker than planning."""
+
+
+def listed_as(feed_name: str) -> str:
+    """The name under which `changes_since` leaves a feed's manifest behind."""
+    return f"{feed_name}__manifest"
 
 
 def manifest_view(
@@ -99,9 +104,9 @@ class Changes:
 def changes_since(con: duckdb.DuckDBPyConnection, lake: Lake, feed_name: str, after_seq: int) -> Changes:
     """Object ids that are new after `after_seq`, and those of versions that held until then and no longer do.
 
-    Leaves the feed's manifest behind as `<feed>__manifest`.
+    Leaves the feed's manifest behind, see `listed_as`.
     """
-    manifest = f"{feed_name}__manifest"
+    manifest = listed_as(feed_name)
     manifest_view(con, lake, manifest, feed_name)
     rows = con.execute(f'SELECT object_id, object_name, ingest_seq, holds, accepted_rows FROM "{manifest}"').fetchall()
     renewed = {name for _, name, seq, *_ in rows if seq > after_seq}

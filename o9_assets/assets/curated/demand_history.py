@@ -119,6 +119,7 @@ def make(
     from o9_assets.demand.delivery import Known
     from o9_assets.demand.factors import compare_factors
     from o9_assets.demand.parameters import parameters
+    from o9_assets.landing.accepted import listed_as
     from o9_assets.resources.lake import everything, isin
 
     log_settings(lake, settings, now)
@@ -139,7 +140,10 @@ def make(
         new_marks["items.snapshot"] = str(lake.view(con, "items", ITEMS))
         rebuild = rebuild or base is None or marks.get("fingerprint") != new_marks["fingerprint"]
         lake.view(con, "stored_history", DEMAND_HISTORY, snapshot_id=base)
-        known = {feed: known_of(con, lake, settings, feed) for feed in ("erp_orders", "erp_shipments")}
+        known = {
+            "erp_orders": known_of(con, lake, settings, "erp_orders"),
+            "erp_shipments": known_of(con, lake, settings, "erp_shipments", manifest=listed_as("erp_shipments")),
+        }
         new_marks |= {f"{feed}.known": str(those) for feed, those in known.items()}
         before = {f: Known.parse(marks.get(f"{f}.known", "none"), those.delivery) for f, those in known.items()}
         register_calendar(con, settings, known, before, None if rebuild else days)
@@ -206,14 +210,16 @@ def short(feed: str) -> str:
 
 
 def _inputs(con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings) -> str:
-    """Register order lines, places and feeds; returns a hash of places where planning is by customer."""
+    """Register order lines, places and, as `changed_rows` found them listed, feeds; returns a hash of places where
+    planning is by customer."""
+    from o9_assets.landing.accepted import listed_as
     from o9_assets.resources.lake import equal
 
     lake.view(con, "lines", ORDER_LINES)
     lake.view(con, "locations", LOCATIONS, where=equal("is_current", True))
     con.execute("CREATE TEMP TABLE places AS SELECT location_code, customer_code FROM locations")
     for feed in FEEDS:
-        feed_view(con, lake, settings, feed, f"accepted_{short(feed)}")
+        feed_view(con, lake, settings, feed, f"accepted_{short(feed)}", manifest=listed_as(feed))
     feed_view(con, lake, settings, "uom_conversions", "conversion_versions")
     if "customer_code" not in (settings.grain.location, settings.grain.channel):
         return ""

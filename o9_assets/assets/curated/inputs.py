@@ -117,22 +117,29 @@ def changed_rows(
 
 
 def known_of(
-    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, feed: str, as_of: datetime | None = None
+    con: "duckdb.DuckDBPyConnection",
+    lake: "Lake",
+    settings: Settings,
+    feed: str,
+    as_of: datetime | None = None,
+    manifest: str | None = None,
 ) -> "Known":
-    """The days that the feed's objects tell about: by their names, or by their rows' dates where names tell none."""
+    """The days that the feed's objects tell about: by their names, or by their rows' dates where names tell none.
+    `manifest` as `accepted_view` takes it."""
     from o9_assets.demand.delivery import known_days
     from o9_assets.landing.accepted import manifest_view
 
     if feed not in settings.feeds:
         return known_days([], None)
-    manifest = f"{feed}__manifest"
-    manifest_view(con, lake, manifest, feed, as_of=as_of)
+    if manifest is None:
+        manifest = f"{feed}__known"
+        manifest_view(con, lake, manifest, feed, as_of=as_of)
     days = con.execute(
         f"SELECT DISTINCT covers_date FROM {manifest} WHERE status = 'ingested' AND covers_date IS NOT NULL"
     ).fetchall()
     if not days:
         column = "order_date" if feed == "erp_orders" else "ship_date"
-        feed_view(con, lake, settings, feed, "accepted", as_of=as_of)
+        feed_view(con, lake, settings, feed, "accepted", as_of=as_of, manifest=manifest)
         days = [(d,) for d in con.execute(f"SELECT min({column}), max({column}) FROM accepted").fetchall()[0] if d]
     return known_days([day for (day,) in days], settings.feeds[feed].delivery)
 

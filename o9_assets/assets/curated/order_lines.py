@@ -80,8 +80,6 @@ ORDER_LINES = Dataset(
 TOUCHED = "touched."
 """Marks that tell demand history which days changed, by the number of the run that changed them."""
 ALL_DAYS = "all"
-LANDED_ORDERS = "erp_orders__manifest"
-"""The manifest as `changes_since` registers it: every reader of a run sees the objects of one moment."""
 
 
 class OrderLinesConfig(dg.Config):
@@ -106,7 +104,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
     from o9_assets.demand.datasets import DELETED_LINES
     from o9_assets.demand.factors import compare_factors
     from o9_assets.demand.parameters import parameters
-    from o9_assets.landing.accepted import changes_since
+    from o9_assets.landing.accepted import changes_since, listed_as
     from o9_assets.resources.lake import everything, isin
 
     log_settings(lake, settings, now)
@@ -116,6 +114,8 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
     run = int(marks.get("run", "0")) + 1
     rebuild = rebuild or base is None or marks.get("fingerprint") != made_with
     given = parameters(settings)
+    # Every reader of a run sees the objects of one moment.
+    landed = listed_as("erp_orders")
     with session(engine) as con:
         changes = changes_since(con, lake, "erp_orders", 0 if rebuild else int(marks["erp_orders.seq"]))
         new_marks: dict[str, str | None] = {
@@ -129,7 +129,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
         lake.view(con, "items", ITEMS)
         stored_factors(con, lake, ORDER_LINES.name)
         if rebuild:
-            feed_view(con, lake, settings, "erp_orders", "accepted_orders", manifest=LANDED_ORDERS)
+            feed_view(con, lake, settings, "erp_orders", "accepted_orders", manifest=landed)
             months = pure.build(con, given)
             lake.view(con, "stored_lines", ORDER_LINES)
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
@@ -146,7 +146,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             con,
             given,
             changes.new_rows,
-            lambda: feed_view(con, lake, settings, "erp_orders", "all_orders", manifest=LANDED_ORDERS),
+            lambda: feed_view(con, lake, settings, "erp_orders", "all_orders", manifest=landed),
         )
         # A crash after this leaves deletions that the lines do not know; the next run looks at the same lines again.
         if merge.undeleted:
@@ -168,16 +168,17 @@ def _changes(
 ) -> None:
     """Register new rows and rows that became void."""
     from o9_assets.assets.raw.erp_orders import ERP_ORDERS
+    from o9_assets.landing.accepted import listed_as
     from o9_assets.resources.lake import isin
 
-    after_seq = int(marks["erp_orders.seq"])
-    feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after_seq, manifest=LANDED_ORDERS)
+    after, landed = int(marks["erp_orders.seq"]), listed_as("erp_orders")
+    feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after, manifest=landed)
     lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", changes.replaced_objects))
     # Of one that was replaced since, a run that died may have left deletions.
     objects = [*changes.new_objects, *changes.passed_objects]
     # A lake of an earlier version does not say how many there were; then any may have been read again.
-    unread = changes.listed_before == int(marks.get("erp_orders.objects", "-1"))
-    for name, listed in (("new_objects", objects), ("reread_objects", [] if unread else objects)):
+    none_again = changes.listed_before == int(marks.get("erp_orders.objects", "-1"))
+    for name, listed in (("new_objects", objects), ("reread_objects", [] if none_again else objects)):
         con.execute(f"CREATE TEMP TABLE {name} AS SELECT unnest($1::VARCHAR[]) AS object_id", [listed]).fetchall()
 
 

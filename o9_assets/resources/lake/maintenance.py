@@ -127,7 +127,7 @@ def _expire(lake: Lake, dataset: Dataset, before: datetime) -> int:
 
 def _forget(table: Table, snapshots: list[int]) -> int:
     """Expire snapshots; returns how many. Where another writer was first, the next maintenance does it."""
-    from o9_assets.resources.lake.room import lost_race
+    from o9_assets.resources.lake.races import lost_race
 
     if not snapshots:
         return 0

@@ -6,48 +6,30 @@ is not all public; the pinned version and the tests of test_metadata.py watch ov
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table, Transaction
 
 if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
 
-__all__ = ["FolderCatalog", "KnownTables", "OneTransaction"]
-
-KEPT_TABLES = 256
+__all__ = ["KnownTables", "OneTransaction"]
 
 
 class KnownTables:
-    """Tables by the location of their metadata, those seen last."""
+    """Each table as it was when it was loaded last."""
 
     def __init__(self) -> None:
-        self._tables: OrderedDict[str, Table] = OrderedDict()
+        self._tables: dict[str, Table] = {}
 
-    def get(self, location: str, load: Callable[[], Table]) -> Table:
-        """The table whose metadata is at `location`, loaded where that was not seen yet: an object of its own, for a
-        commit changes it."""
-        known = self._tables.pop(location, None) or load()
-        self._tables[location] = known
-        while len(self._tables) > KEPT_TABLES:
-            self._tables.popitem(last=False)
-        return Table(known.name(), known.metadata, location, known.io, known.catalog)
-
-
-class FolderCatalog(SqlCatalog):
-    """The catalog of a lake in a folder."""
-
-    def __init__(self, name: str, **properties: str) -> None:
-        super().__init__(name, **properties)
-        self._known = KnownTables()
-
-    def _convert_orm_to_iceberg(self, orm_table: Any) -> Table:
-        return self._known.get(
-            orm_table.metadata_location, lambda: super(FolderCatalog, self)._convert_orm_to_iceberg(orm_table)
-        )
+    def get(self, name: str, location: str, load: Callable[[], Table]) -> Table:
+        """The table, loaded where its metadata is no longer at the `location` that is known: an object of its own, for
+        a commit changes it."""
+        known = self._tables.get(name)
+        if known is None or known.metadata_location != location:
+            known = self._tables[name] = load()
+        return Table(known.name(), known.metadata, known.metadata_location, known.io, known.catalog)
 
 
 class OneTransaction(Transaction):

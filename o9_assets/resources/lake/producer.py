@@ -2,7 +2,7 @@
 
 pyiceberg 0.12 merges manifests for appends only, and every commit of ours is an overwrite: unmerged, each commit adds a
 manifest that the next one reads, and 120 commits made a commit seven times slower. Its classes for this are not public;
-the pinned version and the tests of test_commits.py watch over them.
+the pinned version and the tests of test_lake.py watch over them.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ One implementation for a folder (SQLite catalog) and for S3 (Glue); only what st
 
 from __future__ import annotations
 
-import random
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
 from o9_assets.resources.lake import contract, files, reading
 from o9_assets.resources.lake.errors import CommitConflict, SnapshotGone
+from o9_assets.resources.lake.races import ATTEMPTS, lost_race, pause
 from o9_assets.resources.lake.slices import everything, nothing, to_sql
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ANY", "Commit", "Lake"]
 
-ATTEMPTS = 30
 ANY = -1
 """`based_on` of a write that does not depend on what the table held."""
 
@@ -64,23 +62,9 @@ class Lake:
         root = root.resolve()
 
         def connect() -> Catalog:
-            from o9_assets.resources.lake.metadata import FolderCatalog
+            from o9_assets.resources.lake import folder
 
-            root.mkdir(parents=True, exist_ok=True)
-            for attempt in range(ATTEMPTS):
-                try:
-                    # Writers of other processes are waited for rather than failed upon.
-                    return FolderCatalog(
-                        "lake",
-                        uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
-                        warehouse=(root / "warehouse").as_uri(),
-                        **{"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"},
-                    )
-                except Exception as error:  # another process made the catalog's own tables at the same moment
-                    if not lost_race(error):
-                        raise
-                    _pause(attempt)
-            raise CommitConflict(f"{root} is being made by others.", remedy="Run it again.")
+            return folder.connect(root)
 
         return cls(connect, location=(root / "warehouse").as_uri())
 
@@ -133,7 +117,7 @@ class Lake:
                     if contract.evolve(table, dataset):
                         table = table.refresh()
                 except CommitFailedException:
-                    _pause(attempt)
+                    pause(attempt)
                     continue
                 self._ensured.add(dataset)
                 return table
@@ -158,11 +142,11 @@ class Lake:
                         },
                     )
             except (TableAlreadyExistsError, NamespaceAlreadyExistsError):
-                _pause(attempt)
+                pause(attempt)
             except Exception as error:
                 if not lost_race(error):
                     raise
-                _pause(attempt)
+                pause(attempt)
         raise CommitConflict(f"{dataset.name} could not be created in {ATTEMPTS} attempts.", remedy="Run it again.")
 
     # Writing
@@ -229,7 +213,7 @@ class Lake:
             except Exception as error:
                 if not lost_race(error):
                     raise
-                _pause(attempt)
+                pause(attempt)
                 table = self.ensure(dataset).refresh()
                 continue
             kept_rows = sum(file.record_count for file in leftovers)
@@ -413,7 +397,7 @@ class Lake:
             except Exception as error:
                 if not lost_race(error):
                     raise
-                _pause(attempt)
+                pause(attempt)
         raise CommitConflict(f"{dataset.name} could not be tagged.", remedy="Run it again.")
 
     def tags(self, dataset: Dataset) -> dict[str, int]:
@@ -434,22 +418,6 @@ def _check_base(dataset: Dataset, table: Table, based_on: int | None) -> None:
         raise CommitConflict(
             f"{dataset.name} was written by another run since it was read.", remedy="It is read anew and tried again."
         )
-
-
-def lost_race(error: Exception) -> bool:
-    """Whether another writer, or a lock that it held, made this commit fail."""
-    from pyiceberg.exceptions import CommitFailedException, ValidationException
-    from sqlalchemy.exc import IntegrityError, OperationalError
-
-    if isinstance(error, CommitFailedException | ValidationException):
-        return True
-    return isinstance(error, IntegrityError | OperationalError) and any(
-        word in str(error) for word in ("locked", "UNIQUE", "already exists")
-    )
-
-
-def _pause(attempt: int) -> None:
-    time.sleep(random.uniform(0.01, 0.05) * min(2**attempt, 40))  # noqa: S311 - jitter, not a secret
 
 
 @contextmanager

@@ -63,8 +63,10 @@ class _Catalog(GlueCatalog):
         self._known = KnownTables()
 
     def _convert_glue_to_iceberg(self, glue_table: Any) -> Table:
+        name = f"{glue_table.get('DatabaseName')}.{glue_table.get('Name')}"
         location = glue_table.get("Parameters", {}).get("metadata_location", "")
-        return self._known.get(location, lambda: super(_Catalog, self)._convert_glue_to_iceberg(glue_table))
+        load = super()._convert_glue_to_iceberg
+        return self._known.get(name, location, lambda: load(glue_table))
 
     def _update_glue_table(self, database_name: str, table_name: str, table_input: Any, version_id: str) -> None:
         try:

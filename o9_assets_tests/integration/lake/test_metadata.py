@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyiceberg.serializers import FromInputFile
 
 from o9_assets.dataset import Column, Dataset
 from o9_assets.resources.lake import Lake
-from o9_assets.resources.lake.metadata import KnownTables, OneTransaction
+from o9_assets.resources.lake.metadata import OneTransaction
 
 THINGS = Dataset("raw.things", "Things.", (Column("n", "int64", "Number", True),), key=("n",))
 
@@ -29,32 +30,19 @@ def test_what_another_process_commits_is_seen_at_once(tmp_path: Path) -> None:
 def test_a_metadata_file_is_read_once_and_each_caller_has_a_table_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pyiceberg.serializers import FromInputFile
-
-    lake = Lake.local(tmp_path)
-    lake.append(THINGS, things(1))
+    Lake.local(tmp_path).append(THINGS, things(1))
     read = []
     parsed = FromInputFile.table_metadata
     monkeypatch.setattr(FromInputFile, "table_metadata", lambda file: read.append(file.location) or parsed(file))
-    first, second = (lake.catalog.load_table(("raw", "things")) for _ in range(2))
-    assert len(read) <= 1  # none where the commit had it
-    assert first is not second
-    assert first.metadata is second.metadata
-
-
-def test_the_tables_seen_last_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("o9_assets.resources.lake.metadata.KEPT_TABLES", 2)
     lake = Lake.local(tmp_path)
-    lake.append(THINGS, things(1))
-    table = lake.catalog.load_table(("raw", "things"))
-    known, loaded = KnownTables(), []
-
-    def load(location: str) -> None:
-        known.get(location, lambda: loaded.append(location) or table)
-
-    for location in ("a", "b", "a", "c", "a", "b"):
-        load(location)
-    assert loaded == ["a", "b", "c", "b"]
+    first, second = (lake.catalog.load_table(("raw", "things")) for _ in range(2))
+    assert read == [first.metadata_location]
+    assert first is not second
+    Lake.local(tmp_path).append(THINGS, things(2))
+    third = lake.catalog.load_table(("raw", "things"))
+    assert third.metadata_location != first.metadata_location
+    assert read[-1] == third.metadata_location
+    assert first.metadata is second.metadata is not third.metadata
 
 
 def test_a_transaction_shows_what_it_would_commit(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""The lake in a folder: files under warehouse/, the catalog in catalog.db."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import Table
+
+from o9_assets.resources.lake.errors import CommitConflict
+from o9_assets.resources.lake.metadata import KnownTables
+from o9_assets.resources.lake.races import ATTEMPTS, lost_race, pause
+
+__all__ = ["connect"]
+
+
+def connect(root: Path) -> SqlCatalog:
+    """The catalog in a folder, which is made where it is not there. Raises CommitConflict where others keep at it."""
+    root.mkdir(parents=True, exist_ok=True)
+    for attempt in range(ATTEMPTS):
+        try:
+            # Writers of other processes are waited for rather than failed upon.
+            return _Catalog(
+                "lake",
+                uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
+                warehouse=(root / "warehouse").as_uri(),
+                **{"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"},
+            )
+        except Exception as error:  # another process made the catalog's own tables at the same moment
+            if not lost_race(error):
+                raise
+            pause(attempt)
+    raise CommitConflict(f"{root} is being made by others.", remedy="Run it again.")
+
+
+class _Catalog(SqlCatalog):
+    def __init__(self, name: str, **properties: str) -> None:
+        super().__init__(name, **properties)
+        self._known = KnownTables()
+
+    def _convert_orm_to_iceberg(self, orm_table: Any) -> Table:
+        name = f"{orm_table.table_namespace}.{orm_table.table_name}"
+        load = super()._convert_orm_to_iceberg
+        return self._known.get(name, orm_table.metadata_location, lambda: load(orm_table))
