@@ -2,7 +2,8 @@
 
 A series begins with the first thing that moved and ends with the last delivery, or with a demand ahead of it. A run
 makes only the partial weeks anew that something touched (docs/demand_history.md) and carries the others over as they
-were; it makes the whole anew when settings, queries or the engine are others, or when it is asked to.
+were; it makes the whole anew when settings, queries or the engine are others, when shipments, stock or promotions were
+read again, or when it is asked to.
 """
 
 from dataclasses import dataclass, field
