@@ -30,6 +30,7 @@ from o9_assets.assets.curated.locations import LOCATIONS
 from o9_assets.assets.curated.order_lines import ALL_DAYS, ORDER_LINES, TOUCHED
 from o9_assets.assets.curated.parts import in_parts
 from o9_assets.assets.declare import dataset_asset
+from o9_assets.assets.raw.uom_conversions import UOM_CONVERSIONS
 from o9_assets.automation import after_new_input
 from o9_assets.dataset import Column, Dataset
 from o9_assets.failures import Permanent
@@ -214,14 +215,17 @@ def _inputs(con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings) 
     """Register order lines, places and, as `changed_rows` found them listed, feeds; returns a hash of places where
     planning is by customer."""
     from o9_assets.landing.accepted import listed_as
-    from o9_assets.resources.lake import equal
+    from o9_assets.resources.lake import equal, isin
 
     lake.view(con, "lines", ORDER_LINES)
     lake.view(con, "locations", LOCATIONS, where=equal("is_current", True))
     con.execute("CREATE TEMP TABLE places AS SELECT location_code, customer_code FROM locations")
     for feed in FEEDS:
         feed_view(con, lake, settings, feed, f"accepted_{short(feed)}", manifest=listed_as(feed))
-    feed_view(con, lake, settings, "uom_conversions", "conversion_versions")
+    if "erp_shipments" in settings.feeds:
+        feed_view(con, lake, settings, "uom_conversions", "conversion_versions")
+    else:  # lines come in base units
+        lake.view(con, "conversion_versions", UOM_CONVERSIONS, where=isin("object_id", []))
     if "customer_code" not in (settings.grain.location, settings.grain.channel):
         return ""
     from hashlib import sha256
