@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,5 +83,8 @@ def _dev(port: int) -> int:
     from o9_assets.run.files import ensure_sample
 
     ensure_sample()
+    # A script ignores SIGINT for what it starts in the background, and Dagster heeds SIGTERM as it does SIGINT: without
+    # this, neither would end it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     dagster = str(Path(sys.executable).parent / "dagster")
     os.execv(dagster, [dagster, "dev", "--host", "127.0.0.1", "--port", str(port)])  # noqa: S606 - our own arguments

@@ -103,8 +103,10 @@ def dev(home: Path) -> Iterator[Dev]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     with (home / "dev.log").open("wb") as log:
+        # As a script does for what it starts in the background.
+        ignoring_sigint = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "o9_assets", "dev", "--port", str(port)],
+            [*ignoring_sigint, sys.executable, "-m", "o9_assets", "dev", "--port", str(port)],
             cwd=home,
             env=environment(home),
             stdout=log,
@@ -114,9 +116,9 @@ def dev(home: Path) -> Iterator[Dev]:
         try:
             yield Dev(home, port, process)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            process.terminate()
             try:
-                process.wait(60)
+                process.wait(60)  # or TimeoutExpired: SIGTERM ends it, and what it started
             finally:
                 with suppress(ProcessLookupError):  # all of them ended by themselves
                     os.killpg(process.pid, signal.SIGKILL)
