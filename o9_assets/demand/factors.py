@@ -46,19 +46,20 @@ def factors(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], items_name
 
 
 def compare_factors(con: duckdb.DuckDBPyConnection) -> None:
-    """Leave the table `other_factors`: what is in one of `unit_factors` and `stored_factors` and not in the other; and
-    the view `changed_items`: those that are converted otherwise now; one that was not known is no such item."""
+    """Leave the table `changed_items`: items of `stored_factors` that are converted otherwise now, or are no longer.
+
+    One that was not known is no such item.
+    """
     table(
         con,
-        "other_factors",
-        f"""
-        (SELECT {FACTOR} FROM stored_factors EXCEPT SELECT {FACTOR} FROM unit_factors)
-        UNION ALL
-        (SELECT {FACTOR} FROM unit_factors EXCEPT SELECT {FACTOR} FROM stored_factors)
-        """,
-    )
-    view(
-        con,
         "changed_items",
-        "SELECT DISTINCT item_code FROM other_factors WHERE item_code IN (SELECT item_code FROM stored_factors)",
+        f"""
+        SELECT DISTINCT item_code
+        FROM (
+            (SELECT {FACTOR} FROM stored_factors EXCEPT SELECT {FACTOR} FROM unit_factors)
+            UNION ALL
+            (SELECT {FACTOR} FROM unit_factors EXCEPT SELECT {FACTOR} FROM stored_factors)
+        )
+        SEMI JOIN stored_factors USING (item_code)
+        """,
     )

@@ -19,6 +19,7 @@ from o9_assets.assets.curated.inputs import (
     feed_view,
     fingerprint,
     keep_factors,
+    keep_new_factors,
     known_of,
     log_settings,
     raw_deps,
@@ -151,15 +152,18 @@ def make(
         register_calendar(con, settings, known, before, None if rebuild else days)
         stored_factors(con, lake, DEMAND_HISTORY.name)
         if rebuild or days is None:
-            rows = in_parts(con, pure.build(con, given).values(), "stored_history")
-            lake.overwrite(DEMAND_HISTORY, rows, everything(), marks=new_marks, based_on=base)
+            months = pure.build(con, given)
             compare_factors(con)
+            keep_new_factors(con, lake, DEMAND_HISTORY.name)
+            rows = in_parts(con, months.values(), "stored_history")
+            lake.overwrite(DEMAND_HISTORY, rows, everything(), marks=new_marks, based_on=base)
             keep_factors(con, lake, DEMAND_HISTORY.name)
             return Made()
         if weeks is not None:
             days += [weeks[0] + timedelta(days=n) for n in range((weeks[1] - weeks[0]).days + 1)]
         con.execute("CREATE TEMP TABLE other_days AS SELECT unnest($1::DATE[]) AS date", [days]).fetchall()
         refreshed = pure.refresh(con, given, items_changed=marks.get("items.snapshot") != new_marks["items.snapshot"])
+        keep_new_factors(con, lake, DEMAND_HISTORY.name)
         if refreshed.months or any(marks.get(key) != value for key, value in new_marks.items()):
             rows = in_parts(con, refreshed.months.values(), "stored_history")
             where = isin("month_start", refreshed.months)

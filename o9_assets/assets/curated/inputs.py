@@ -35,6 +35,7 @@ __all__ = [
     "feed_view",
     "fingerprint",
     "keep_factors",
+    "keep_new_factors",
     "known_of",
     "log_settings",
     "raw_deps",
@@ -202,13 +203,27 @@ def stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str)
     lake.view(con, "stored_factors", UNIT_FACTORS, where=equal("used_by", used_by))
 
 
+def keep_new_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
+    """Keep `unit_factors` of the items that `stored_factors` lacks. It comes before the dataset that is made with them:
+    whenever a run dies, what its rows were converted with is known, and a later run sees what is another factor now."""
+    from o9_assets.demand.datasets import UNIT_FACTORS
+    from o9_assets.demand.factors import FACTOR
+    from o9_assets.resources.lake import all_of, equal, isin
+
+    new = f"SELECT {FACTOR} FROM unit_factors ANTI JOIN stored_factors USING (item_code)"
+    items = [item for (item,) in con.execute(f"SELECT DISTINCT item_code FROM ({new})").fetchall()]
+    if items:
+        rows = con.sql(f"SELECT '{used_by}' AS used_by, * FROM ({new})")
+        lake.overwrite(UNIT_FACTORS, rows, all_of(equal("used_by", used_by), isin("item_code", items)))
+
+
 def keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
-    """Keep `unit_factors` as the ones that a dataset was made with, where there are `other_factors`. It comes after the
-    dataset: a crash between only means comparing again."""
+    """Keep `unit_factors` as the ones that a dataset was made with, where an item has others than `stored_factors`. It
+    comes after the dataset: a crash between only means comparing again."""
     from o9_assets.demand.datasets import UNIT_FACTORS
     from o9_assets.demand.factors import FACTOR
     from o9_assets.resources.lake import equal
 
-    if con.execute("SELECT 1 FROM other_factors LIMIT 1").fetchall():
+    if con.execute("SELECT 1 FROM changed_items LIMIT 1").fetchall():
         rows = con.sql(f"SELECT '{used_by}' AS used_by, {FACTOR} FROM unit_factors")
         lake.overwrite(UNIT_FACTORS, rows, equal("used_by", used_by))

@@ -16,6 +16,7 @@ from o9_assets.assets.curated.inputs import (
     feed_view,
     fingerprint,
     keep_factors,
+    keep_new_factors,
     log_settings,
     raw_deps,
     session,
@@ -134,9 +135,10 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             lake.view(con, "stored_lines", ORDER_LINES)
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
             new_marks[f"{TOUCHED}{run}"] = ALL_DAYS
+            compare_factors(con)
+            keep_new_factors(con, lake, ORDER_LINES.name)
             rows = in_parts(con, months.values(), "stored_lines")
             lake.overwrite(ORDER_LINES, rows, everything(), marks=new_marks, based_on=base)
-            compare_factors(con)
             keep_factors(con, lake, ORDER_LINES.name)
             return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
         _changes(con, lake, settings, changes, marks)
@@ -148,6 +150,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             changes.new_rows,
             lambda: feed_view(con, lake, settings, "erp_orders", "all_orders", manifest=landed),
         )
+        keep_new_factors(con, lake, ORDER_LINES.name)
         # A crash after this leaves deletions that the lines do not know; the next run looks at the same lines again.
         if merge.undeleted:
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)

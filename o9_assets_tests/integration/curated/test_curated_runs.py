@@ -235,6 +235,36 @@ def test_a_crash_after_the_lines_were_written_is_made_good_by_the_next_run(
     assert (company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)) == kept
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("first", [True, False], ids=["the first run", "a later run"])
+@pytest.mark.parametrize("dies", [order_lines, demand_history], ids=["order lines", "demand history"])
+def test_an_item_that_came_with_a_run_that_died_is_converted_anew_when_its_unit_is(
+    company: Any, monkeypatch: pytest.MonkeyPatch, dies: Any, first: bool
+) -> None:
+    company.land("units/1.csv", "*,CASE,2020-01-01,12")
+    if not first:
+        company.order("2025-01-26", "S0 1 B 1 unit=CASE")
+        company.refresh()
+    company.order("2025-01-27", "S1 1 A 1 unit=CASE")
+    company.land("shipments/2025-01-27.csv", "D1,1,A,L1,,2025-01-20,1,CASE")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dies, "keep_factors", killed)
+        with pytest.raises(KeyboardInterrupt):
+            company.refresh()
+    company.land("units/2.csv", "*,CASE,2020-01-01,10")
+    company.refresh()
+    cells = company.cells("A")
+    assert (cells[-1]["bucket_start"], cells[-1]["orders_quantity"]) == (date(2025, 1, 27), Decimal(10))
+    assert (cells[0]["bucket_start"], cells[0]["shipments_quantity"]) == (date(2025, 1, 20), Decimal(10))
+    kept = company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)
+    company.curate(rebuild=True)
+    assert (company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)) == kept
+
+
 def test_of_two_runs_at_once_one_is_told_to_try_again(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     company.order("2025-01-27", "S1 1 A 1")
     company.refresh()
