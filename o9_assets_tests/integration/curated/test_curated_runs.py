@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from o9_assets.assets.curated import demand_history, order_lines
 from o9_assets.assets.curated.as_of import demand_history_as_of, order_lines_as_of
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.curated.items import ITEMS
+from o9_assets.assets.curated.locations import LOCATIONS
 from o9_assets.assets.curated.order_lines import ORDER_LINES
 from o9_assets.assets.raw.erp_shipments import ERP_SHIPMENTS
 from o9_assets.demand.datasets import DELETED_LINES
@@ -263,6 +265,37 @@ def test_an_item_that_came_with_a_run_that_died_is_converted_anew_when_its_unit_
     kept = company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)
     company.curate(rebuild=True)
     assert (company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)) == kept
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("write", [pytest.param(n, marks=() if n % 4 == 0 else pytest.mark.slow) for n in range(47)])
+def test_a_run_killed_at_any_write_is_made_good_by_the_next_day_s(
+    company: Any, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    """What comes next is other input, not what the run that died had before it."""
+    written, refreshed, writes = company.lake.overwrite, company.refresh, 0
+
+    def dies(*given: Any, **keys: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == write + 1:
+            raise KeyboardInterrupt
+        return written(*given, **keys)
+
+    def refresh() -> None:
+        with suppress(KeyboardInterrupt):
+            refreshed()
+
+    monkeypatch.setattr(company.lake, "overwrite", dies)
+    monkeypatch.setattr(company, "refresh", refresh)
+    days(company)
+    assert writes > write, "it was never killed"
+    company.refresh()
+    tables = (ITEMS, LOCATIONS, ORDER_LINES, DELETED_LINES, DEMAND_HISTORY)
+    kept = [company.rows(dataset) for dataset in tables]
+    company.curate(rebuild=True)
+    for dataset, rows in zip(tables, kept, strict=True):
+        assert company.rows(dataset).equals(rows), dataset.name
 
 
 def test_of_two_runs_at_once_one_is_told_to_try_again(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
