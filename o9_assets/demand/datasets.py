@@ -22,9 +22,11 @@ DELETED_LINES = Dataset(
 
 UNIT_FACTORS = Dataset(
     "curated.unit_factors",
-    "One row per item, unit and period: base units in one unit, as a dataset last used them.",
+    "One row per item, unit and period: base units in one unit, as a dataset uses them. The dataset's mark `factors` "
+    "names the set that its rows were made with; another one is of a run that died, or of the run before.",
     (
         Column("used_by", "string", "Dataset that used it", True),
+        Column("factors_hash", "string", "Hash of the set of factors that it is one of"),
         Column("item_code", "string", "Item", True),
         Column("uom_code", "string", "Unit", True),
         Column("valid_from_date", "date", "First day on which the factor holds", True),
@@ -32,7 +34,7 @@ UNIT_FACTORS = Dataset(
         Column("factor", "decimal(18,6)", "Base units in one unit; null before the first day that a factor is known"),
         Column("is_set_aside", "boolean", "The settings set lines of the item aside: no master knows it", True),
     ),
-    key=("used_by", "item_code", "uom_code", "valid_from_date"),
+    key=("used_by", "factors_hash", "item_code", "uom_code", "valid_from_date"),
 )
 
 SETTINGS_LOG = Dataset(

@@ -19,7 +19,6 @@ from o9_assets.assets.curated.inputs import (
     feed_view,
     fingerprint,
     keep_factors,
-    keep_new_factors,
     known_of,
     log_settings,
     raw_deps,
@@ -120,7 +119,6 @@ def make(
     """Bring the table up to date with lines and feeds. Raises CommitConflict when another run did so meanwhile."""
     from o9_assets.demand import history as pure
     from o9_assets.demand.delivery import Known
-    from o9_assets.demand.factors import compare_factors
     from o9_assets.demand.parameters import parameters
     from o9_assets.landing.accepted import listed_as
     from o9_assets.resources.lake import everything, isin
@@ -142,6 +140,7 @@ def make(
         new_marks["fingerprint"] = f"{fingerprint(settings)}/{_inputs(con, lake, settings)}"
         new_marks["items.snapshot"] = str(lake.view(con, "items", ITEMS))
         rebuild = rebuild or base is None or marks.get("fingerprint") != new_marks["fingerprint"]
+        rebuild = not stored_factors(con, lake, DEMAND_HISTORY.name, marks) or rebuild
         lake.view(con, "stored_history", DEMAND_HISTORY, snapshot_id=base)
         known = {
             "erp_orders": known_of(con, lake, settings, "erp_orders"),
@@ -150,25 +149,21 @@ def make(
         new_marks |= {f"{feed}.known": str(those) for feed, those in known.items()}
         before = {f: Known.parse(marks.get(f"{f}.known", "none"), those.delivery) for f, those in known.items()}
         register_calendar(con, settings, known, before, None if rebuild else days)
-        stored_factors(con, lake, DEMAND_HISTORY.name)
         if rebuild or days is None:
             months = pure.build(con, given)
-            compare_factors(con)
-            keep_new_factors(con, lake, DEMAND_HISTORY.name)
+            new_marks["factors"] = keep_factors(con, lake, DEMAND_HISTORY.name, marks)
             rows = in_parts(con, months.values(), "stored_history")
             lake.overwrite(DEMAND_HISTORY, rows, everything(), marks=new_marks, based_on=base)
-            keep_factors(con, lake, DEMAND_HISTORY.name)
             return Made()
         if weeks is not None:
             days += [weeks[0] + timedelta(days=n) for n in range((weeks[1] - weeks[0]).days + 1)]
         con.execute("CREATE TEMP TABLE other_days AS SELECT unnest($1::DATE[]) AS date", [days]).fetchall()
         refreshed = pure.refresh(con, given, items_changed=marks.get("items.snapshot") != new_marks["items.snapshot"])
-        keep_new_factors(con, lake, DEMAND_HISTORY.name)
+        new_marks["factors"] = keep_factors(con, lake, DEMAND_HISTORY.name, marks)
         if refreshed.months or any(marks.get(key) != value for key, value in new_marks.items()):
             rows = in_parts(con, refreshed.months.values(), "stored_history")
             where = isin("month_start", refreshed.months)
             lake.overwrite(DEMAND_HISTORY, rows, where, marks=new_marks, based_on=base)
-        keep_factors(con, lake, DEMAND_HISTORY.name)
     return Made(refreshed.buckets, list(refreshed.months))
 
 

@@ -35,7 +35,6 @@ __all__ = [
     "feed_view",
     "fingerprint",
     "keep_factors",
-    "keep_new_factors",
     "known_of",
     "log_settings",
     "raw_deps",
@@ -43,6 +42,9 @@ __all__ = [
     "settings_at",
     "stored_factors",
 ]
+
+NO_FACTORS = "none"
+"""The mark `factors` of a dataset that was made with none."""
 
 FEEDS: dict[str, Dataset] = {
     "erp_orders": ERP_ORDERS,
@@ -195,35 +197,43 @@ def settings_at(lake: "Lake", moment: datetime) -> Settings | None:
     return parse(then[-1]["text"], f"settings of {then[-1]['known_at']}")
 
 
-def stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
-    """Register `stored_factors`: the unit factors that a dataset was made with."""
+def stored_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str, marks: Mapping[str, str]) -> bool:
+    """Register `stored_factors`: the unit factors that a dataset's rows were made with, as its marks say; whether they
+    are there. They are not in a lake of an earlier version, and where two runs kept theirs at once."""
     from o9_assets.demand.datasets import UNIT_FACTORS
-    from o9_assets.resources.lake import equal
-
-    lake.view(con, "stored_factors", UNIT_FACTORS, where=equal("used_by", used_by))
-
-
-def keep_new_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
-    """Keep `unit_factors` of the items that `stored_factors` lacks. It comes before the dataset that is made with them:
-    whenever a run dies, what its rows were converted with is known, and a later run sees what is another factor now."""
-    from o9_assets.demand.datasets import UNIT_FACTORS
-    from o9_assets.demand.factors import FACTOR
     from o9_assets.resources.lake import all_of, equal, isin
 
-    new = f"SELECT {FACTOR} FROM unit_factors ANTI JOIN stored_factors USING (item_code)"
-    items = [item for (item,) in con.execute(f"SELECT DISTINCT item_code FROM ({new})").fetchall()]
-    if items:
-        rows = con.sql(f"SELECT '{used_by}' AS used_by, * FROM ({new})")
-        lake.overwrite(UNIT_FACTORS, rows, all_of(equal("used_by", used_by), isin("item_code", items)))
+    made_with = marks.get("factors")
+    if made_with in (None, NO_FACTORS):
+        lake.view(con, "stored_factors", UNIT_FACTORS, where=isin("factors_hash", []))
+        return made_with is not None
+    where = all_of(equal("used_by", used_by), equal("factors_hash", made_with))
+    lake.view(con, "stored_factors", UNIT_FACTORS, where=where)
+    return bool(con.execute("SELECT 1 FROM stored_factors LIMIT 1").fetchall())
 
 
-def keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str) -> None:
-    """Keep `unit_factors` as the ones that a dataset was made with, where an item has others than `stored_factors`. It
-    comes after the dataset: a crash between only means comparing again."""
+def keep_factors(con: "duckdb.DuckDBPyConnection", lake: "Lake", used_by: str, marks: Mapping[str, str]) -> str:
+    """Keep `unit_factors` beside `stored_factors`, where they are others; returns their hash, for the mark `factors` of
+    the dataset that is made with them.
+
+    It comes before the dataset, whose commit says that they hold: wherever a run dies, the next one compares with the
+    factors that the rows were made with.
+    """
     from o9_assets.demand.datasets import UNIT_FACTORS
     from o9_assets.demand.factors import FACTOR
     from o9_assets.resources.lake import equal
 
-    if con.execute("SELECT 1 FROM changed_items LIMIT 1").fetchall():
-        rows = con.sql(f"SELECT '{used_by}' AS used_by, {FACTOR} FROM unit_factors")
+    [(found,)] = con.execute(
+        "SELECT coalesce(md5(string_agg(CAST(f AS VARCHAR), chr(10) ORDER BY f)), $1) FROM unit_factors AS f",
+        [NO_FACTORS],
+    ).fetchall()
+    if found not in (marks.get("factors"), NO_FACTORS):
+        rows = con.sql(
+            f"""
+            SELECT '{used_by}' AS used_by, '{found}' AS factors_hash, {FACTOR} FROM unit_factors
+            UNION ALL
+            SELECT used_by, factors_hash, {FACTOR} FROM stored_factors
+            """
+        )
         lake.overwrite(UNIT_FACTORS, rows, equal("used_by", used_by))
+    return str(found)

@@ -16,7 +16,6 @@ from o9_assets.assets.curated.inputs import (
     feed_view,
     fingerprint,
     keep_factors,
-    keep_new_factors,
     log_settings,
     raw_deps,
     session,
@@ -103,7 +102,6 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
     """Bring the table up to date with the raw rows. Raises CommitConflict when another run did so meanwhile."""
     from o9_assets.demand import order_lines as pure
     from o9_assets.demand.datasets import DELETED_LINES
-    from o9_assets.demand.factors import compare_factors
     from o9_assets.demand.parameters import parameters
     from o9_assets.landing.accepted import changes_since, listed_as
     from o9_assets.resources.lake import everything, isin
@@ -118,6 +116,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
     # Every reader of a run sees the objects of one moment.
     landed = listed_as("erp_orders")
     with session(engine) as con:
+        rebuild = not stored_factors(con, lake, ORDER_LINES.name, marks) or rebuild
         changes = changes_since(con, lake, "erp_orders", 0 if rebuild else int(marks["erp_orders.seq"]))
         new_marks: dict[str, str | None] = {
             "fingerprint": made_with,
@@ -128,18 +127,15 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
         }
         feed_view(con, lake, settings, "uom_conversions", "conversion_versions")
         lake.view(con, "items", ITEMS)
-        stored_factors(con, lake, ORDER_LINES.name)
         if rebuild:
             feed_view(con, lake, settings, "erp_orders", "accepted_orders", manifest=landed)
             months = pure.build(con, given)
             lake.view(con, "stored_lines", ORDER_LINES)
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
             new_marks[f"{TOUCHED}{run}"] = ALL_DAYS
-            compare_factors(con)
-            keep_new_factors(con, lake, ORDER_LINES.name)
+            new_marks["factors"] = keep_factors(con, lake, ORDER_LINES.name, marks)
             rows = in_parts(con, months.values(), "stored_lines")
             lake.overwrite(ORDER_LINES, rows, everything(), marks=new_marks, based_on=base)
-            keep_factors(con, lake, ORDER_LINES.name)
             return Made(rebuilt=True, lines_changed=lake.row_count(ORDER_LINES))
         _changes(con, lake, settings, changes, marks)
         lake.view(con, "stored_lines", ORDER_LINES, snapshot_id=base)
@@ -150,7 +146,7 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             changes.new_rows,
             lambda: feed_view(con, lake, settings, "erp_orders", "all_orders", manifest=landed),
         )
-        keep_new_factors(con, lake, ORDER_LINES.name)
+        new_marks["factors"] = keep_factors(con, lake, ORDER_LINES.name, marks)
         # A crash after this leaves deletions that the lines do not know; the next run looks at the same lines again.
         if merge.undeleted:
             lake.overwrite(DELETED_LINES, con.table("deleted_lines"), everything(), based_on=deletions)
@@ -158,11 +154,10 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
             lake.overwrite(DELETED_LINES, con.table("newly_deleted"), isin("key_hash", []), based_on=deletions)
         if merge.demand_days:
             new_marks[f"{TOUCHED}{run}"] = ",".join(day.isoformat() for day in merge.demand_days)
-        if merge.months or new_marks["erp_orders.seq"] != marks["erp_orders.seq"]:
+        if merge.months or any(new_marks[mark] != marks.get(mark) for mark in ("erp_orders.seq", "factors")):
             where = isin("order_month", merge.months)
             rows = in_parts(con, merge.months.values(), "stored_lines")
             lake.overwrite(ORDER_LINES, rows, where, marks=new_marks, based_on=base)
-        keep_factors(con, lake, ORDER_LINES.name)
     return Made(False, list(merge.months), merge.demand_days, merge.lines_changed)
 
 
@@ -176,8 +171,9 @@ def _changes(
 
     after, landed = int(marks["erp_orders.seq"]), listed_as("erp_orders")
     feed_view(con, lake, settings, "erp_orders", "accepted_orders", after_seq=after, manifest=landed)
-    lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", changes.replaced_objects))
-    # Of one that was replaced since, a run that died may have left deletions.
+    # Of one that came and was replaced since, a run that died may have left deletions, or taken some back.
+    void = [*changes.replaced_objects, *changes.passed_objects]
+    lake.view(con, "replaced_orders", ERP_ORDERS, where=isin("object_id", void))
     objects = [*changes.new_objects, *changes.passed_objects]
     # A lake of an earlier version does not say how many there were; then any may have been read again.
     none_again = changes.listed_before == int(marks.get("erp_orders.objects", "-1"))
