@@ -13,7 +13,7 @@ and, for `merge`, what the last run left and what became void since:
     stored_factors        curated.unit_factors of order_lines
     new_objects           object_id: objects that came, were read again, or came and were replaced, since the last run
     reread_objects        object_id: those of them that stored_lines may hold lines of; none where none was read again
-    replaced_orders       rows of raw.erp_orders whose object has a newer version since the last run
+    replaced_orders       rows of raw.erp_orders whose object has a newer version since the last run, or holds again
     all_orders            accepted rows of raw.erp_orders; only where a row became void, `merge` has it registered
 
 Both give a query for each month to write, and leave `deleted_lines` and `unit_factors` behind for the caller to keep.

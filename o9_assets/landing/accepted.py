@@ -88,9 +88,10 @@ def latest_seq(lake: Lake, feed_name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What came in after a watermark: the new watermark, the new objects, those that they replaced, and those that came
-    after the watermark and were replaced since; how many objects are listed, and how many up to the old watermark: of
-    these there are fewer than then where some were read again; and how many rows of the new objects were accepted."""
+    """What came in after a watermark: the new watermark, the new objects, those that they replaced or that hold again
+    because a newer version cannot be read any more, and those that came after the watermark and were replaced since;
+    how many objects are listed, and how many up to the old watermark: of these there are fewer than then where some
+    were read again; and how many rows of the new objects were accepted."""
 
     seq: int
     new_objects: tuple[str, ...] = ()
@@ -108,14 +109,24 @@ def changes_since(con: duckdb.DuckDBPyConnection, lake: Lake, feed_name: str, af
     """
     manifest = listed_as(feed_name)
     manifest_view(con, lake, manifest, feed_name)
-    rows = con.execute(f'SELECT object_id, object_name, ingest_seq, holds, accepted_rows FROM "{manifest}"').fetchall()
+    rows = con.execute(
+        f'SELECT object_id, object_name, ingest_seq, holds, status, accepted_rows FROM "{manifest}"'
+    ).fetchall()
     renewed = {name for _, name, seq, *_ in rows if seq > after_seq}
+    # An object that was read again, and could not be, hides no older version any more.
+    bared = {name for _, name, seq, _, status, _ in rows if seq > after_seq and status == "set_aside"}
     return Changes(
         max((seq for _, _, seq, *_ in rows), default=0),
-        tuple(sorted(o for o, _, seq, holds, _ in rows if seq > after_seq and holds)),
-        tuple(sorted(o for o, name, seq, holds, _ in rows if seq <= after_seq and not holds and name in renewed)),
-        tuple(sorted(o for o, _, seq, holds, _ in rows if seq > after_seq and not holds)),
+        tuple(sorted(o for o, _, seq, holds, *_ in rows if seq > after_seq and holds)),
+        tuple(
+            sorted(
+                o
+                for o, name, seq, holds, *_ in rows
+                if seq <= after_seq and (name in bared if holds else name in renewed)
+            )
+        ),
+        tuple(sorted(o for o, _, seq, holds, *_ in rows if seq > after_seq and not holds)),
         len(rows),
         sum(seq <= after_seq for _, _, seq, *_ in rows),
-        sum(accepted for _, _, seq, holds, accepted in rows if seq > after_seq and holds),
+        sum(accepted for _, _, seq, holds, _, accepted in rows if seq > after_seq and holds),
     )

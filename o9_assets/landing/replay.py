@@ -22,7 +22,7 @@ from o9_assets.landing.records import records
 from o9_assets.landing.staging import Staging
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import Lake, all_of, equal
+from o9_assets.resources.lake import Lake, all_of, equal, isin
 from o9_assets.resources.landing_zone import LandedObject, LandingZone
 
 __all__ = ["mend", "reread"]
@@ -83,8 +83,16 @@ def mend(
     accepted = _with(accepted, "object_id", pa.array([row["object_id"]], pa.string()))
     lake.overwrite(dataset, accepted, all_of(equal("object_id", row["object_id"]), equal("line", line)))
     mended = pa.Table.from_pylist([{**row, "mended_at": now}], schema=QUARANTINE.arrow_schema)
+    _renew(lake, feed_name, [row["object_id"]])
+    # Last: until then it waits to be mended, and after a crash is mended once more.
     lake.overwrite(QUARANTINE, mended, all_of(waiting, equal("object_id", row["object_id"])))
-    enter_in_manifest(lake, feed_name, [{k: v for k, v in entry.items() if k != "ingest_seq"}])
+
+
+def _renew(lake: Lake, feed_name: str, object_ids: Sequence[str]) -> None:
+    """Give the objects that the manifest lists the feed's next number, by which their rows are looked at again."""
+    listed = lake.read(MANIFEST, where=all_of(equal("feed", feed_name), isin("object_id", object_ids))).to_pylist()
+    if listed:
+        enter_in_manifest(lake, feed_name, [{k: v for k, v in row.items() if k != "ingest_seq"} for row in listed])
 
 
 def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
@@ -137,6 +145,8 @@ def reread(
                 f"{name} is no object of {feed_name} in the landing zone.", remedy=f"Names are {feed.path}."
             )
         arrivals.append(Arrival(found, match))
+    # Were they still numbered as before when this dies half way, nobody would look for what they said before.
+    _renew(lake, feed_name, [arrival.found.object_id for arrival in arrivals])
     return ingest(
         feed_name,
         feed,

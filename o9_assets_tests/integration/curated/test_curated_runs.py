@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -9,17 +10,21 @@ from typing import Any
 
 import pytest
 
-from o9_assets.assets.curated import demand_history, order_lines
+from o9_assets.assets.curated import order_lines
 from o9_assets.assets.curated.as_of import demand_history_as_of, order_lines_as_of
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+from o9_assets.assets.curated.demand_segments import DEMAND_SEGMENTS
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.curated.locations import LOCATIONS
 from o9_assets.assets.curated.order_lines import ORDER_LINES
+from o9_assets.assets.raw.erp_orders import ERP_ORDERS
 from o9_assets.assets.raw.erp_shipments import ERP_SHIPMENTS
-from o9_assets.demand.datasets import DELETED_LINES
+from o9_assets.dataset import Dataset
+from o9_assets.demand.datasets import DELETED_LINES, UNIT_FACTORS
+from o9_assets.landing import ingest
 from o9_assets.landing.replay import reread
 from o9_assets.planning.settings import bind, parse
-from o9_assets.resources.lake import CommitConflict
+from o9_assets.resources.lake import CommitConflict, everything
 
 
 def days(company: Any) -> list[Any]:
@@ -48,6 +53,37 @@ def days(company: Any) -> list[Any]:
     company.refresh()
     after.append((company.now, company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)))
     return after
+
+
+def killed_at(company: Any, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, run: Callable[[], Any]) -> None:
+    """Do something that is killed when it is about to write the dataset."""
+    written = company.lake.overwrite
+
+    def overwrite(written_to: Dataset, *given: Any, **keys: Any) -> Any:
+        if written_to is dataset:
+            raise KeyboardInterrupt
+        return written(written_to, *given, **keys)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(company.lake, "overwrite", overwrite)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+
+
+def is_what_a_rebuild_makes(company: Any) -> bool:
+    """Whether the curated tables hold what they do when they are made anew."""
+    tables = (ITEMS, LOCATIONS, ORDER_LINES, DELETED_LINES, DEMAND_HISTORY)
+    kept = [company.rows(dataset) for dataset in tables]
+    company.curate(rebuild=True)
+    return [company.rows(dataset) for dataset in tables] == kept
+
+
+def read_again(company: Any, dataset: Dataset, name: str) -> Any:
+    """Read an object again with the settings that the company has now, an hour after what came last."""
+    company.now += timedelta(hours=1)
+    feed = dataset.name.split(".")[1]
+    made = {given: getattr(company, given) for given in ("zone", "lake", "engine", "now")}
+    return reread(feed, bind(company.settings, dataset), dataset, [name], timezone="UTC", **made)
 
 
 def test_runs_leave_what_a_rebuild_makes(company: Any) -> None:
@@ -89,9 +125,7 @@ def test_an_object_read_again_leaves_nothing_of_what_it_said_before(company: Any
     # The day that was read at first is not the one that the goods left on: the file has that in another column.
     mended = company.settings.text.replace("channel_code: channel, ship_date: day", "ship_date: channel")
     company.settings = parse(mended)
-    feed, now = bind(company.settings, ERP_SHIPMENTS), company.now + timedelta(hours=1)
-    places = {"timezone": "UTC", "zone": company.zone, "lake": company.lake, "engine": company.engine, "now": now}
-    reread("erp_shipments", feed, ERP_SHIPMENTS, ["shipments/2025-02-02.csv"], **places)
+    read_again(company, ERP_SHIPMENTS, "shipments/2025-02-02.csv")
     company.refresh()
     history = company.rows(DEMAND_HISTORY)
     assert [str(cell["shipments_quantity"]) for cell in company.cells("A")] == ["0.0000", "0.0000", "9.0000"]
@@ -208,63 +242,106 @@ def test_cells_tell_zero_from_unknown(company: Any) -> None:
     ]
 
 
-def test_a_crash_after_the_lines_were_written_is_made_good_by_the_next_run(
-    company: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.faults
+@pytest.mark.parametrize("rebuild", [False, True], ids=["merged", "rebuilt"])
+@pytest.mark.parametrize("then", [10, 24], ids=["set back", "corrected again"])
+@pytest.mark.parametrize(
+    "dies", [UNIT_FACTORS, ORDER_LINES, DEMAND_HISTORY, DEMAND_SEGMENTS], ids=lambda dataset: dataset.name
+)
+def test_units_that_change_around_a_run_that_died(
+    company: Any, monkeypatch: pytest.MonkeyPatch, dies: Dataset, then: int, rebuild: bool
 ) -> None:
-    company.land("units/1.csv", "*,CASE,2020-01-01,12")
+    company.land("units/1.csv", "*,CASE,2020-01-01,10")
     company.order("2025-01-27", "S1 1 A 1 unit=CASE")
+    company.land("shipments/2025-01-27.csv", "D1,1,A,L1,,2025-01-20,1,CASE")
     company.refresh()
-    company.land("units/2.csv", "*,CASE,2020-01-01,10")
-    company.order("2025-01-28", "S2 1 A 1 unit=CASE")
-
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(order_lines, "keep_factors", killed)
-        with pytest.raises(KeyboardInterrupt):
-            company.refresh()
-    company.curate()
-    with monkeypatch.context() as patch:
-        patch.setattr(demand_history, "keep_factors", killed)
-        company.order("2025-01-29", "S3 1 A 1 unit=CASE")
-        with pytest.raises(KeyboardInterrupt):
-            company.refresh()
-    company.curate()
-    kept = company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)
-    assert [c["orders_quantity"] for c in company.cells("A")] == [Decimal(30)]
-    company.curate(rebuild=True)
-    assert (company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)) == kept
+    company.land("units/2.csv", "*,CASE,2020-01-01,12")
+    company.order("2025-01-28", "S2 1 B 1 unit=CASE")
+    killed_at(company, monkeypatch, dies, lambda: company.refresh(rebuild=rebuild))
+    company.land("units/3.csv", f"*,CASE,2020-01-01,{then}")
+    company.refresh()
+    cells = company.cells("A")
+    assert (cells[-1]["bucket_start"], cells[-1]["orders_quantity"]) == (date(2025, 1, 27), Decimal(then))
+    assert (cells[0]["bucket_start"], cells[0]["shipments_quantity"]) == (date(2025, 1, 20), Decimal(then))
+    assert is_what_a_rebuild_makes(company)
+    # Of what runs kept that died nothing is left for long: the factors in use, and those before.
+    kept = company.rows(UNIT_FACTORS).to_pylist()
+    assert len({row["factors_hash"] for row in kept if row["used_by"] == ORDER_LINES.name}) <= 2
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("first", [True, False], ids=["the first run", "a later run"])
-@pytest.mark.parametrize("dies", [order_lines, demand_history], ids=["order lines", "demand history"])
-def test_an_item_that_came_with_a_run_that_died_is_converted_anew_when_its_unit_is(
-    company: Any, monkeypatch: pytest.MonkeyPatch, dies: Any, first: bool
-) -> None:
-    company.land("units/1.csv", "*,CASE,2020-01-01,12")
-    if not first:
-        company.order("2025-01-26", "S0 1 B 1 unit=CASE")
-        company.refresh()
+def test_factors_that_another_run_wrote_over_are_missed_and_all_is_made_anew(company: Any) -> None:
+    company.land("units/1.csv", "*,CASE,2020-01-01,10")
     company.order("2025-01-27", "S1 1 A 1 unit=CASE")
-    company.land("shipments/2025-01-27.csv", "D1,1,A,L1,,2025-01-20,1,CASE")
+    company.refresh()
+    company.lake.overwrite(UNIT_FACTORS, company.rows(UNIT_FACTORS).slice(0, 0), everything())
+    company.land("units/2.csv", "*,CASE,2020-01-01,12")
+    lines, history = company.refresh()
+    assert lines.rebuilt
+    assert history.buckets is None
+    assert [cell["orders_quantity"] for cell in company.cells("A")] == [Decimal(12)]
+    lines, _ = company.refresh()
+    assert not lines.rebuilt
 
+
+@pytest.mark.faults
+def test_a_deletion_that_a_run_took_back_and_died_holds_when_its_file_is_replaced(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.order("2025-01-26", "S3 1 A 5", "S1 1 A 1")
+    company.order("2025-01-27", "S3 1 A 5 op=D")
+    company.refresh()
+    company.order("2025-01-28", "S3 1 A 5 op=U")
+    killed_at(company, monkeypatch, ORDER_LINES, company.refresh)
+    company.order("2025-01-28", "S4 1 A 1")
+    company.refresh()
+    company.order("2025-01-29", "S3 1 A 6 op=U changed_at=2025-01-26T23:00:00")
+    company.refresh()
+    assert sorted(company.lines()) == ["S1/1", "S4/1"]
+    assert is_what_a_rebuild_makes(company)
+
+
+def test_what_a_newer_version_hid_holds_again_when_that_cannot_be_read_any_more(company: Any) -> None:
+    company.order("2025-01-27", "S1 1 A 10", "S2 1 A 2")
+    company.refresh()
+    company.order("2025-01-27", "S1 1 A 11")
+    company.refresh()
+    assert sorted(company.lines()) == ["S1/1"]
+    right = company.settings
+    company.settings = parse(right.text.replace("order_line: line, item_code", "order_line: lyne, item_code", 1))
+    assert read_again(company, ERP_ORDERS, "orders/2025-01-27.csv").set_aside
+    company.settings = right
+    company.refresh()
+    assert {key: row["quantity"] for key, row in company.lines().items()} == {"S1/1": 10, "S2/1": 2}
+    assert is_what_a_rebuild_makes(company)
+
+
+@pytest.mark.faults
+def test_an_object_read_again_half_and_then_replaced_leaves_nothing_of_what_it_said(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(dies, "keep_factors", killed)
-        with pytest.raises(KeyboardInterrupt):
-            company.refresh()
-    company.land("units/2.csv", "*,CASE,2020-01-01,10")
+    company.order("2025-01-27", "S1 1 A 10 price=7", "S2 1 A 2 price=8")
+    company.land("shipments/2025-02-02.csv", "D1,1,A,L1,2025-02-09,2025-01-28,9,")
     company.refresh()
-    cells = company.cells("A")
-    assert (cells[-1]["bucket_start"], cells[-1]["orders_quantity"]) == (date(2025, 1, 27), Decimal(10))
-    assert (cells[0]["bucket_start"], cells[0]["shipments_quantity"]) == (date(2025, 1, 20), Decimal(10))
-    kept = company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)
-    company.curate(rebuild=True)
-    assert (company.rows(ORDER_LINES), company.rows(DEMAND_HISTORY)) == kept
+    # The price stands for the line, and the channel for the day.
+    text = company.settings.text.replace("order_line: line, item_code", "order_line: price, item_code")
+    company.settings = parse(text.replace("channel_code: channel, ship_date: day", "ship_date: channel"))
+    names = {ERP_ORDERS: "orders/2025-01-27.csv", ERP_SHIPMENTS: "shipments/2025-02-02.csv"}
+    for dataset, name in names.items():
+        raw = company.lake.snapshot_id(dataset)
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest, "enter_in_manifest", killed)
+            with pytest.raises(KeyboardInterrupt):
+                read_again(company, dataset, name)
+        assert company.lake.snapshot_id(dataset) != raw
+    company.order("2025-01-27", "S1 1 A 4 price=1")
+    company.land("shipments/2025-02-02.csv", "D2,1,A,L1,2025-02-09,2025-02-09,1,")
+    company.refresh()
+    assert sorted(company.lines()) == ["S1/1"]
+    assert is_what_a_rebuild_makes(company)
 
 
 @pytest.mark.faults
@@ -291,11 +368,7 @@ def test_a_run_killed_at_any_write_is_made_good_by_the_next_day_s(
     days(company)
     assert writes > write, "it was never killed"
     company.refresh()
-    tables = (ITEMS, LOCATIONS, ORDER_LINES, DELETED_LINES, DEMAND_HISTORY)
-    kept = [company.rows(dataset) for dataset in tables]
-    company.curate(rebuild=True)
-    for dataset, rows in zip(tables, kept, strict=True):
-        assert company.rows(dataset).equals(rows), dataset.name
+    assert is_what_a_rebuild_makes(company)
 
 
 def test_of_two_runs_at_once_one_is_told_to_try_again(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
 from o9_assets.landing.accepted import accepted_view, changes_since
 from o9_assets.landing.accounts import account_of
 from o9_assets.landing.replay import mend, reread
 from o9_assets.planning.settings import bind
+from o9_assets.resources.lake import Lake
 from o9_assets_tests.company import SETTINGS, Company
 
 NAME = "orders/2025-01-06.csv"
@@ -71,6 +73,30 @@ def test_a_record_is_mended_once(company: Company) -> None:
     mended(company)
     with pytest.raises(Permanent, match=f"No record 3 of {NAME} is in quarantine"):
         mended(company)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("dies", ["raw.erp_orders", "raw.manifest", "raw.quarantine"])
+def test_a_mend_that_dies_can_be_done_again(company: Company, monkeypatch: pytest.MonkeyPatch, dies: str) -> None:
+    written = Lake.overwrite
+
+    def overwrite(lake: Lake, dataset: Dataset, *given: Any, **keys: Any) -> Any:
+        if dataset.name == dies:
+            raise KeyboardInterrupt
+        return written(lake, dataset, *given, **keys)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "overwrite", overwrite)
+        with pytest.raises(KeyboardInterrupt):
+            mended(company)
+    with duckdb.connect() as con:
+        seen = changes_since(con, company.lake, "erp_orders", 0).seq
+        mended(company)
+        assert len(changes_since(con, company.lake, "erp_orders", seen).new_objects) == 1
+    assert [(row["order_id"], row["line"]) for row in company.raw()] == [("O1", 2), ("O2", 3)]
+    assert company.quarantine()[0]["mended_at"] is not None
+    account = account_of("erp_orders", company.dataset("erp_orders"), lake=company.lake, engine=company.engine)
+    assert (account.balanced, account.landed, account.mended) == (True, 2, 1)
 
 
 @pytest.mark.parametrize(
