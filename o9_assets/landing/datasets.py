@@ -20,7 +20,12 @@ MANIFEST = Dataset(
         Column("feed", "string", "The feed that read the object", True),
         Column("object_id", "string", "Hash of the object's name and version", True),
         Column("object_name", "string", "The object's name below the landing zone's root", True),
-        Column("object_version", "string", "Its version: S3 version id or ETag, content hash in a folder", True),
+        Column(
+            "object_version",
+            "string",
+            "ETag on S3; time, size and inode in a folder; an @ and a number where it came back",
+            True,
+        ),
         Column("ingest_seq", "int64", "Rises by one with every ingest of the feed; watermarks refer to it", True),
         Column("known_at", "timestamp", "When its rows became known (UTC)", True),
         Column("ingested_at", "timestamp", "When it was read (UTC)", True),

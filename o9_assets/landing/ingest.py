@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+from o9_assets.landing.known import Known, known
 from o9_assets.landing.plain import Hopeless, make_plain
 from o9_assets.landing.staging import Staging
 from o9_assets.landing.transfers import held_back, releases
@@ -59,15 +60,12 @@ class Arrival:
 
 
 def new_objects(feed_name: str, feed: Feed, *, zone: LandingZone, lake: Lake) -> list[Arrival]:
-    """Objects of the feed that the manifest does not list and that no unfinished transfer holds back, oldest delivery
-    day first."""
-    known = set(
-        lake.read(MANIFEST, columns=["object_id", "feed"], where=equal("feed", feed_name))["object_id"].to_pylist()
-    )
+    """Objects of the feed that are not in and that no unfinished transfer holds back, oldest delivery day first."""
+    listed = known(lake, feed_name).get(feed_name, Known())
     arrivals = [
-        Arrival(found, match)
+        Arrival(new, match)
         for found in zone.list(feed.prefix)
-        if (match := feed.match(found.name)) is not None and found.object_id not in known
+        if (match := feed.match(found.name)) is not None and (new := listed.new(found)) is not None
     ]
     holds = held_back(lake) if arrivals else []
     arrivals = [arrival for arrival in arrivals if releases(arrival.found, holds)]
@@ -170,7 +168,7 @@ def _flush(
                 "feed": feed_name,
                 "object_id": found.object_id,
                 "object_name": found.name,
-                "object_version": found.version,
+                "object_version": found.listed_version,
                 "known_at": _known_at(feed, arrival.match.covers_date, now, timezone),
                 "ingested_at": now,
                 "covers_date": arrival.match.covers_date,

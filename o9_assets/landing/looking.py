@@ -1,4 +1,4 @@
-"""Looking for objects that the manifest does not list, at a cost that grows with what is new, not with what is there.
+"""Looking for objects that are not in, at a cost that grows with what is new, not with what is there.
 
 Two looks at a feed. The sweep goes through all its names, a part at each tick, and so finds whatever is late or was
 overwritten; where a feed has few objects, each tick sweeps them all. The tail lists what is named after the latest
@@ -12,24 +12,15 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from o9_assets.landing.datasets import MANIFEST
+from o9_assets.landing.known import Known
 from o9_assets.landing.transfers import Hold, releases
 from o9_assets.planning.feeds import Feed
-from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_zone import LandedObject, LandingZone
 
-__all__ = ["Known", "Look", "known", "look"]
+__all__ = ["Look", "look"]
 
 TAIL_DAYS = 7
 LOOK_AT_CLOCK = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the manifest lists of a feed: object ids, and the latest delivery day among them."""
-
-    object_ids: Set[str] = frozenset()
-    latest: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +34,6 @@ class Look:
     swept: Set[str]
     swept_to: str
     whole: bool
-
-
-def known(lake: Lake) -> dict[str, Known]:
-    """What is in, by feed."""
-    import pyarrow.compute as pc
-
-    table = lake.read(MANIFEST, columns=["feed", "object_id", "covers_date"])
-    found = {}
-    for feed in table["feed"].unique().to_pylist():
-        rows = table.filter(pc.equal(table["feed"], feed))
-        found[feed] = Known(frozenset(rows["object_id"].to_pylist()), pc.max(rows["covers_date"]).as_py())
-    return found
 
 
 def look(
@@ -74,26 +53,27 @@ def look(
     until, swept_to = clock() + sweep_seconds, ""
     swept = set()
     for number, found in enumerate(zone.list(feed.prefix, start_after=sweep_after or None), start=1):
-        if _is_new(feed, found, known, holds):
-            swept.add(found.object_id)
+        if (new := _new(feed, found, known, holds)) is not None:
+            swept.add(new.object_id)
         if number % LOOK_AT_CLOCK == 0 and clock() >= until:
             swept_to = found.name
             break
     whole = not sweep_after and not swept_to
     latest: set[str] = set()
-    if tail and not whole and known.latest is not None:
+    if tail and not whole and known.latest_day is not None:
         # A name that stands for a day far ahead must not hide those of today.
-        start = feed.rising_from(min(known.latest, today) - timedelta(days=TAIL_DAYS))
+        start = feed.rising_from(min(known.latest_day, today) - timedelta(days=TAIL_DAYS))
         if start is not None:
             latest = {
-                found.object_id
+                new.object_id
                 for found in zone.list(feed.prefix, start_after=start)
-                if _is_new(feed, found, known, holds)
+                if (new := _new(feed, found, known, holds)) is not None
             }
     return Look(latest, swept, swept_to, whole)
 
 
-def _is_new(feed: Feed, found: LandedObject, known: Known, holds: Sequence[Hold]) -> bool:
-    if found.object_id in known.object_ids or feed.match(found.name) is None:
-        return False
-    return releases(found, holds)
+def _new(feed: Feed, found: LandedObject, known: Known, holds: Sequence[Hold]) -> LandedObject | None:
+    new = known.new(found)
+    if new is None or feed.match(found.name) is None or not releases(found, holds):
+        return None
+    return new

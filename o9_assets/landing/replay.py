@@ -10,13 +10,17 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
+from o9_assets.landing.accepted import manifest_view
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
 from o9_assets.landing.ingest import Arrival, IngestReport, enter_in_manifest, ingest
+from o9_assets.landing.known import Known, known, zone_version
 from o9_assets.landing.plain import make_plain
 from o9_assets.landing.records import records
 from o9_assets.landing.staging import Staging
@@ -44,8 +48,8 @@ def mend(
 ) -> None:
     """Take in a quarantined record with the text that it should have had (a JSON object for Parquet and JSON lines).
 
-    Raises Permanent where no such record waits to be mended, where its object is no longer there to tell its header,
-    and where the new text has a fault as well, which is then named.
+    Raises Permanent where no such record waits to be mended, where another version replaced its object or it is no
+    longer there to tell its header, and where the new text has a fault as well, which is then named.
     """
     waiting = all_of(equal("feed", feed_name), equal("object_name", object_name), equal("line", line))
     rows = [row for row in lake.read(QUARANTINE, where=waiting).to_pylist() if row["mended_at"] is None]
@@ -53,14 +57,12 @@ def mend(
         raise Permanent(
             f"No record {line} of {object_name} is in quarantine.", remedy="The asset lake/quarantine lists what is."
         )
-    row = rows[-1]
-    listed = lake.read(MANIFEST, where=all_of(equal("feed", feed_name), equal("object_id", row["object_id"])))
-    [entry] = listed.to_pylist()
     form = feed.format
     with tempfile.TemporaryDirectory() as folder, engine.connect() as con:
-        found, header = LandedObject(object_name, entry["object_version"], 0, now), ""
+        row, version = _holding(con, rows, lake, feed_name)
+        found, header = LandedObject(object_name, version, 0, now), ""
         if feed.dms is not None or (form.type == "csv" and feed.header_of(object_name) is None):
-            found = _version(object_name, entry["object_version"], zone)
+            found = _version(object_name, version, zone)
             header = _header(feed, found, zone, Path(folder))
         path = Path(folder) / "mended"
         path.write_text(f"{header}{text}\n", encoding="utf-8")
@@ -88,6 +90,21 @@ def mend(
     lake.overwrite(QUARANTINE, mended, all_of(waiting, equal("object_id", row["object_id"])))
 
 
+def _holding(
+    con: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], lake: Lake, feed_name: str
+) -> tuple[dict[str, Any], str]:
+    """Of quarantined records of one name and line, the one whose version still holds, and that version."""
+    manifest_view(con, lake, "listed", feed_name)
+    for row in reversed(rows):
+        sql = "SELECT object_version FROM listed WHERE holds AND object_id = $1"
+        for (version,) in con.execute(sql, [row["object_id"]]).fetchall():
+            return row, str(version)
+    raise Permanent(
+        f"Record {rows[-1]['line']} is of a version of {rows[-1]['object_name']} that another one replaced.",
+        remedy="Nothing is to be mended: only the records of the newest version count.",
+    )
+
+
 def _renew(lake: Lake, feed_name: str, object_ids: Sequence[str]) -> None:
     """Give the objects that the manifest lists the feed's next number, by which their rows are looked at again."""
     listed = lake.read(MANIFEST, where=all_of(equal("feed", feed_name), isin("object_id", object_ids))).to_pylist()
@@ -102,7 +119,7 @@ def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
 def _version(object_name: str, version: str, zone: LandingZone) -> LandedObject:
     """The object as it lies in the landing zone. Raises Permanent where that version is no longer there."""
     for found in zone.list(object_name):
-        if found.name == object_name and found.version == version:
+        if found.name == object_name and found.version == zone_version(version):
             return found
     raise Permanent(
         f"The version of {object_name} that holds the record is no longer in the landing zone.",
@@ -136,7 +153,7 @@ def reread(
 
     Raises Permanent for a name that is not in the landing zone or not the feed's.
     """
-    arrivals = []
+    arrivals, listed = [], known(lake, feed_name).get(feed_name, Known())
     for name in names:
         match = feed.match(name)
         found = next((o for o in zone.list(name) if o.name == name), None)
@@ -144,7 +161,7 @@ def reread(
             raise Permanent(
                 f"{name} is no object of {feed_name} in the landing zone.", remedy=f"Names are {feed.path}."
             )
-        arrivals.append(Arrival(found, match))
+        arrivals.append(Arrival(listed.listed(found), match))
     # Were they still numbered as before when this dies half way, nobody would look for what they said before.
     _renew(lake, feed_name, [arrival.found.object_id for arrival in arrivals])
     return ingest(

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from o9_assets.landing.looking import Known, known, look
+from o9_assets.landing.known import Known, known
+from o9_assets.landing.looking import look
 from o9_assets.landing.notifications import NoEvent, created
 from o9_assets.landing.requests import FIRST_WAIT_SECONDS, Asked, Memory, Request, decide, decide_event
 from o9_assets.landing.transfers import Hold, held_back
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_queue import LandingQueue, Message
-from o9_assets.resources.landing_zone import LandingZone
+from o9_assets.resources.landing_zone import LandedObject, LandingZone
 
 __all__ = ["Outcome", "tick"]
 
@@ -35,7 +36,7 @@ class Outcome:
 class Keyed(Protocol):
     """A zone whose objects have keys in a bucket."""
 
-    def object_id(self, bucket: str, key: str, etag: str) -> tuple[str, str] | None: ...
+    def told(self, bucket: str, key: str, etag: str) -> LandedObject | None: ...
 
 
 def tick(
@@ -148,16 +149,15 @@ class _State:
         """Feeds and objects that the message tells of, that are not in, and that no run was asked for since."""
         waiting = []
         for told in created(message.body):
-            found = keys.object_id(told.bucket, told.key, told.etag)
+            found = keys.told(told.bucket, told.key, told.etag)
             if found is None:
                 continue
-            name, object_id = found
             for feed_name, feed in feeds.items():
                 asked = self.asked.get(f"{feed_name}/event")
                 if (
-                    feed.match(name) is not None
-                    and object_id not in listed.get(feed_name, Known()).object_ids
+                    feed.match(found.name) is not None
+                    and (new := listed.get(feed_name, Known()).new(found)) is not None
                     and (asked is None or asked.at <= message.sent_at)
                 ):
-                    waiting.append((feed_name, object_id))
+                    waiting.append((feed_name, new.object_id))
         return waiting

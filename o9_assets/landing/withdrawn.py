@@ -14,6 +14,7 @@ import duckdb
 
 from o9_assets.landing.accepted import manifest_view
 from o9_assets.landing.ingest import enter_in_manifest
+from o9_assets.landing.known import WITHDRAWN, Known, known
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_zone import LandedObject, LandingZone
@@ -52,19 +53,17 @@ def withdraw(
     for feed_name, feed in feeds.items():
         with duckdb.connect(":memory:") as con:
             manifest_view(con, lake, "manifest", feed_name)
-            listed = con.execute(
-                "SELECT object_name, object_id, object_version, status, holds, known_at FROM manifest"
-            ).fetchall()
-        known = {object_id for _, object_id, *_ in listed}
+            listed = con.execute("SELECT object_name, object_version, status, holds, known_at FROM manifest").fetchall()
+        known_here = known(lake, feed_name).get(feed_name, Known())
         rows = [
-            _row(feed_name, feed, found, reason, now)
+            _row(feed_name, feed, new, reason, now)
             for found in there
-            if found.object_id not in known and feed.match(found.name) is not None
+            if feed.match(found.name) is not None and (new := known_here.new(found)) is not None
         ]
-        for name, _, version, status, holds, known_at in listed:
+        for name, version, status, holds, known_at in listed:
             if holds and status == "ingested" and name.startswith(prefix) and meant(name):
                 at = max(now, known_at)
-                nothing = LandedObject(name, f"withdrawn {version}", 0, at.replace(tzinfo=UTC))
+                nothing = LandedObject(name, f"{WITHDRAWN}{version}", 0, at.replace(tzinfo=UTC))
                 rows.append(_row(feed_name, feed, nothing, reason, at))
         if rows:
             enter_in_manifest(lake, feed_name, rows)
@@ -78,7 +77,7 @@ def _row(feed_name: str, feed: Feed, found: LandedObject, reason: str, at: datet
         "feed": feed_name,
         "object_id": found.object_id,
         "object_name": found.name,
-        "object_version": found.version,
+        "object_version": found.listed_version,
         "known_at": at,
         "ingested_at": at,
         "covers_date": match.covers_date if match else None,

@@ -40,17 +40,27 @@ class BadName(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class LandedObject:
-    """An object and its version. The same name with new content is a new version. `modified_at` is UTC with a zone."""
+    """An object and its version. The same name with new content is a new version. `modified_at` is UTC with a zone.
+
+    Content that comes back after other content has the version that it had before; `returned` then makes it one of its
+    own: the number of the ingest that took in what it follows.
+    """
 
     name: str
     version: str
     size_bytes: int
     modified_at: datetime
+    returned: int = 0
+
+    @property
+    def listed_version(self) -> str:
+        """The version as the manifest lists it: the zone's, and behind an `@` that it came back."""
+        return f"{self.version}@{self.returned}" if self.returned else self.version
 
     @property
     def object_id(self) -> str:
         """Identity of name and version, as raw rows carry it."""
-        return hashlib.sha256(f"{self.name}\0{self.version}".encode()).hexdigest()[:24]
+        return hashlib.sha256(f"{self.name}\0{self.listed_version}".encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,12 +77,13 @@ class S3Zone:
             )
         return error
 
-    def object_id(self, bucket: str, key: str, etag: str) -> tuple[str, str] | None:
-        """Name and object id of what an event tells of; None for another bucket and for what `list` leaves out."""
+    def told(self, bucket: str, key: str, etag: str) -> LandedObject | None:
+        """The object that an event tells of, without size and time; None for another bucket and for what `list` leaves
+        out."""
         name = self._name(key) if bucket == self._bucket else None
         if name is None:
             return None
-        return name, LandedObject(name, etag, 0, datetime.min.replace(tzinfo=UTC)).object_id
+        return LandedObject(name, etag, 0, datetime.min.replace(tzinfo=UTC))
 
     def _name(self, key: str) -> str | None:
         """The name of the object with this key; None for a key that stands for a folder, that is outside the zone, or

@@ -74,6 +74,26 @@ def test_the_same_name_with_new_content_is_a_new_version_that_replaces_the_old_o
     assert balanced(company)
 
 
+def test_what_is_put_back_after_another_version_holds_again(company: Company) -> None:
+    landed = company.orders(GOOD)
+    kept = {5: landed.rename(company.home / "5.csv"), 7: company.orders(GOOD.replace(";5;", ";7;"))}
+    kept[7] = kept[7].rename(company.home / "7.csv")
+    with duckdb.connect() as con:
+        for number, quantity in enumerate((5, 7, 5, 7, 5), start=1):
+            landed.unlink(missing_ok=True)
+            landed.hardlink_to(kept[quantity])  # the very file, as a move puts it there
+            assert company.ingest(now=datetime(2025, 2, number)).objects == 1
+            assert company.ingest(now=datetime(2025, 2, number)).objects == 0
+            accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
+            assert con.execute("SELECT quantity FROM now").fetchall() == [(quantity,)]
+            then = datetime(2025, 2, 2, 12)
+            accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "as_then", as_of=then)
+            assert con.execute("SELECT quantity FROM as_then").fetchall() == [(5 if number == 1 else 7,)]
+            changes = changes_since(con, company.lake, "erp_orders", number - 1)
+            assert (len(changes.new_objects), len(changes.replaced_objects)) == (1, number - 1)
+    assert balanced(company)
+
+
 def test_a_new_version_that_cannot_be_read_replaces_nothing(company: Company) -> None:
     company.orders(GOOD)
     company.ingest()

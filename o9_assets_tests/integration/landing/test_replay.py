@@ -125,6 +125,39 @@ def test_an_object_that_is_gone_cannot_tell_its_header(company: Company) -> None
         mended(company)
 
 
+def test_a_record_of_a_version_that_was_replaced_is_not_mended(tmp_path: Path) -> None:
+    headerless = SETTINGS.replace(
+        'delimiter: ";"', "delimiter: ';', header: [order, line, item, ship_to, date, qty, price]"
+    )
+    company = Company(tmp_path, headerless.replace("    optional:", "    known_at: covers_date\n    optional:"))
+    company.put(NAME, f"{GOOD}\n{BAD}\n")
+    company.ingest()
+    company.put(NAME, f"{GOOD}\n")
+    company.ingest()
+    with pytest.raises(Permanent, match="that another one replaced"):
+        mended(company, line=2)
+    with duckdb.connect() as con:
+        accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
+        assert con.execute("SELECT order_id FROM now").fetchall() == [("O1",)]
+
+
+def test_what_was_put_back_can_be_mended_and_read_again(company: Company) -> None:
+    path = company.landing / NAME
+    aside = path.rename(company.home / "aside.csv")
+    company.orders(GOOD)
+    company.ingest(now=datetime(2025, 2, 2))
+    aside.replace(path)
+    company.ingest(now=datetime(2025, 2, 3))
+    mended(company)
+    assert company.ingest(now=datetime(2025, 3, 1)).objects == 0
+    dataset = company.dataset("erp_orders")
+    report = reread("erp_orders", bind(company.settings, dataset), dataset, [NAME], **rooms(company))
+    assert (report.accepted_rows, report.quarantined_rows) == (1, 1)
+    assert [row["object_version"].partition("@")[2] for row in company.manifest()] == ["", "", "2"]
+    assert len(company.raw()) == 3
+    assert account_of("erp_orders", dataset, lake=company.lake, engine=company.engine).balanced
+
+
 def test_an_object_is_judged_anew_when_its_feed_s_settings_were_mended(company: Company) -> None:
     text = SETTINGS.replace("quantity: qty", "quantity: {from: qty, values: {five: '5', '5': '5'}}")
     company = Company(company.home, text)

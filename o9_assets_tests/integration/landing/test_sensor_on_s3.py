@@ -1,6 +1,7 @@
 """The sensor on S3: few calls however many objects lie there, and the bucket's events where a queue has them."""
 
 import json
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -55,6 +56,17 @@ def test_a_new_object_an_overwritten_one_and_a_sibling_are_seen(company: Company
     assert ticks_.tick() == []
 
 
+def test_what_is_put_back_is_taken_in_again(company: CompanyOnAws) -> None:
+    ticks_ = Ticks(company)
+    for quantity in (5, 7, 5):  # the third has the ETag of the first
+        company.orders(f"O1;1;a1;S1;2025-01-06;{quantity};2.50")
+        assert ticks_.tick() == [("erp_orders", "1")]
+        company.ingest()
+        assert ticks_.tick() == []
+    assert [row["object_version"] for row in company.manifest()][2].endswith("@2")
+    assert [int(row["quantity"]) for row in company.raw()] == [5, 7, 5]
+
+
 def test_a_tick_lists_a_part_of_what_is_in_and_all_of_the_latest_days(
     company: CompanyOnAws, twin: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +113,7 @@ def waiting(twin: Twin, url: str) -> int:
 def by_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps see nothing, so that what is asked for was told by an event; a message comes again at once."""
     monkeypatch.setattr("o9_assets.resources.landing_queue.HIDDEN_SECONDS", 0)
-    monkeypatch.setattr("o9_assets.landing.looking._is_new", lambda *_: False)
+    monkeypatch.setattr("o9_assets.landing.looking._new", lambda *_: None)
     monkeypatch.setattr("o9_assets.resources.landing_queue.MOST_MESSAGES", 10)
 
 
@@ -135,6 +147,17 @@ def test_events_that_come_twice_or_tell_of_nothing_to_read_ask_for_nothing(
     )  # as if asked for after they were sent
     assert ticks_.tick() == []
     assert waiting(twin, queue_url) == 0
+
+
+@pytest.mark.usefixtures("by_events")
+def test_an_event_of_what_is_put_back_asks_for_it(company: CompanyOnAws, queue_url: str) -> None:
+    ticks_ = Ticks(company, queue_url)
+    for quantity in (5, 7, 5):
+        time.sleep(1.1)  # an event sent in the second of the last request is done with
+        company.orders(f"O1;1;a1;S1;2025-01-06;{quantity};2.50")
+        assert ticks_.tick() == [("erp_orders", "1")]
+        company.ingest()
+        assert ticks_.tick() == []
 
 
 @pytest.mark.faults

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from o9_assets.landing.looking import LOOK_AT_CLOCK, Known, Look, look
+from o9_assets.landing.known import Known
+from o9_assets.landing.looking import LOOK_AT_CLOCK, Look, look
 from o9_assets.planning.feeds import Feed
 from o9_assets.planning.settings import parse
 from o9_assets.resources.landing_zone import FolderZone
