@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -69,7 +69,8 @@ def send_object(
     if refused:
         lines = "".join(json.dumps(row, default=str) + "\n" for row in refused)
         receipts.put(f"{name}.refused.jsonl", lines.encode())
-    receipts.put(f"{name}.receipt.json", json.dumps({**asdict(report), "sha256": spooled.sha256}).encode())
+    receipt = {**asdict(report), "sha256": spooled.sha256, "sent_at": datetime.now(UTC).isoformat()}
+    receipts.put(f"{name}.receipt.json", json.dumps(receipt).encode())
     return report
 
 

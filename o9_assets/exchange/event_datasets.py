@@ -51,5 +51,5 @@ DEAD_EVENTS = Dataset(
         Column("reason", "string", "o9's reason, or ours", True),
         Column("refused_at", "timestamp", "When (UTC)", True),
     ),
-    key=("delivery_id", "event_id"),
+    key=("delivery_id", "event_id", "bucket_start", "item_code", "location_code", "channel_code"),
 )

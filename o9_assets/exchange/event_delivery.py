@@ -91,7 +91,8 @@ def deliver_events(
 
     Raises CommitConflict where another run delivers as well, and o9's errors: what was confirmed is in the ledger.
     """
-    work = _Work(settings, events, lake, client, now, sleep, progress, EventReport(), target(settings, client))
+    goal = target(event_settings(settings), client)
+    work = _Work(settings, events, lake, client, now, sleep, progress, EventReport(), goal)
     with engine.connect() as con:
         if (left := work.pending()) is not None:
             work.report.resumed = True
@@ -231,6 +232,8 @@ class _Work:
     def _keep_refused(self, con: duckdb.DuckDBPyConnection, planned: Plan, found: dict[int, Settled]) -> None:
         rejected = [(chunk, place, reason) for chunk, one in found.items() for place, reason in one.rejected]
         if not rejected:
+            if self.report.resumed and found:  # what an interrupted run was refused may be taken by now
+                self._bury(planned, sorted(found), DEAD_EVENTS.arrow_schema.empty_table())
             return
         chunks, places, reasons = (list(column) for column in zip(*rejected, strict=True))
         con.register("refusals", pa.table({"chunk_no": chunks, "row_no": places, "reason": reasons}))
@@ -273,8 +276,9 @@ class _Work:
         columns = ", ".join(c for c in FORWARDED.column_names if c != "accepted_at")
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE taken AS SELECT {columns}, {_stamp(self.now())} AS accepted_at "
-            "FROM to_send ANTI JOIN dead USING (event_id) "
-            # Of an event that moved, the row that takes its old cell back is no version of it.
+            # Of an event that moved, one of its two cells may be refused.
+            "FROM to_send ANTI JOIN dead USING (event_id, bucket_start, item_code, location_code, channel_code) "
+            # The row that takes the old cell back is a version of it only where the new cell was refused.
             "QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY quantity IS NULL) = 1"
         ).fetchall()
         sent, gone = con.execute(

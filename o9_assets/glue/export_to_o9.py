@@ -44,11 +44,13 @@ def run(arguments: Sequence[str]) -> list[BatchReport]:
         os.environ.update({str(name): str(value) for name, value in json.loads(text).items()})
     settings = environment.settings()
     batches, receipts = environment.zone("BATCHES"), environment.zone("RECEIPTS")
-    known = {found.name for found in receipts.list()}
+    known = {found.name: found.modified_at for found in receipts.list()}
     reports = []
     with tempfile.TemporaryDirectory() as folder, environment.o9(settings) as o9:
         for found in batches.list():
-            if f"{found.name}.{found.version}.receipt.json" in known:
+            sent_at = known.get(f"{found.name}.{found.version}.receipt.json")
+            # What was put back after another version has the receipt of before, and is sent again.
+            if sent_at is not None and sent_at >= found.modified_at:
                 continue
             reports.append(
                 send_object(

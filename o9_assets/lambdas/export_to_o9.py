@@ -1,7 +1,9 @@
 """AWS Lambda: sends batches of cells to o9 when they are put into S3.
 
 Triggered by S3's event notifications (directly, or through EventBridge). An object is sent once: what o9 holds already
-is not sent again, so an event that comes twice, or after a cut, is harmless. Receipts lie under the object's name.
+is not sent again, so an event that comes twice, or after a cut, is harmless. An event that comes when its object was
+replaced sends nothing, for the new version has an event of its own. Receipts lie under the object's name. Let one run
+at a time (a reserved concurrency of 1), or two versions of an object may overtake each other.
 
 Environment: O9_PLANNING (settings file in the package), O9_BASE_URL, O9_RECEIPTS (s3://bucket/prefix), and the secrets
 that the contract profile names, such as O9_API_KEY.
@@ -27,22 +29,27 @@ __all__ = ["handler"]
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """What became of each object's rows. Raises Permanent for another event, and what o9 answers."""
+    """What became of each object's rows, and names of `replaced` ones. Raises Permanent for another event, and what o9
+    answers."""
     settings, receipts = environment.settings(), environment.zone("O9_RECEIPTS")
-    client, reports = aws.s3(environment.buckets()), []
+    client, reports, replaced = aws.s3(environment.buckets()), [], []
     with tempfile.TemporaryDirectory() as folder, environment.o9(settings) as o9:
         for bucket, found in _objects(event):
+            zone = S3Zone(bucket, "", client)
+            if zone.was_replaced(found):
+                replaced.append(found.name)
+                continue
             report = send_object(
                 settings,
                 found,
-                zone=S3Zone(bucket, "", client),
+                zone=zone,
                 receipts=receipts,
                 engine=environment.engine(),
                 client=o9,
                 folder=Path(folder),
             )
             reports.append(asdict(report))
-    return {"objects": reports}
+    return {"objects": reports, "replaced": replaced}
 
 
 def _objects(event: Mapping[str, Any]) -> Iterator[tuple[str, LandedObject]]:

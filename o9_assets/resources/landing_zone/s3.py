@@ -85,6 +85,11 @@ class S3Zone:
             return None
         return LandedObject(name, etag, 0, datetime.min.replace(tzinfo=UTC))
 
+    def was_replaced(self, found: LandedObject) -> bool:
+        """Whether another version is there by now."""
+        there = self._head(self._prefix + checked(found.name))
+        return there is not None and there["ETag"].strip('"') != found.version
+
     def _name(self, key: str) -> str | None:
         """The name of the object with this key; None for a key that stands for a folder, that is outside the zone, or
         whose object is still being written."""

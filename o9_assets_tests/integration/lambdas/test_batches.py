@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,6 +88,19 @@ def test_a_file_of_cells_is_sent_once_with_its_receipt_and_refused_rows(place: P
 
 
 @pytest.mark.faults
+def test_an_event_that_comes_after_its_object_was_replaced_sends_nothing(place: Place) -> None:
+    header = CELLS.partition("\n")[0]
+    bucket, events = place.environment["O9_RECEIPTS"].split("/")[2], []
+    place.twin.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for quantity in (5, 6):
+        bucket, etag, size = _put(place, "batches/a.csv", f"{header}\n2025-03-03,A,L1,{quantity}\n")
+        events.append(s3_event(bucket, ("batches/a.csv", etag, size)))
+    assert len(export_to_o9.handler(events[1], None)["objects"]) == 1
+    assert export_to_o9.handler(events[0], None) == {"objects": [], "replaced": ["batches/a.csv"]}
+    assert place.held("DemandHistory") == {"A": 6}
+
+
+@pytest.mark.faults
 def test_a_file_that_is_no_batch_is_told(place: Place) -> None:
     bucket, etag, size = _put(place, "batches/other.csv", "item,qty\nA,1\n")
     with pytest.raises(Permanent, match="has the columns item, qty"):
@@ -112,3 +126,8 @@ def test_the_glue_script_sends_what_has_no_receipt(place: Place) -> None:
     _put(place, "batches/a.csv", f"{header}\n2025-03-03,A,L1,6\n")
     assert "accepted=1" in run()
     assert place.held("DemandHistory") == {"A": 6}
+    time.sleep(1)  # S3 tells times in seconds
+    _put(place, "batches/a.csv", f"{header}\n2025-03-03,A,L1,5\n")
+    assert "accepted=1" in run()
+    assert place.held("DemandHistory") == {"A": 5}
+    assert run() == ""

@@ -13,6 +13,7 @@ from o9_assets.assets.raw.demand_events import DEMAND_EVENTS
 from o9_assets.exchange.datasets import LEDGER
 from o9_assets.exchange.event_datasets import DEAD_EVENTS, FORWARDED
 from o9_assets.exchange.event_delivery import EventReport, deliver_events
+from o9_assets.planning.settings import parse
 from o9_assets.resources import aws
 from o9_assets.resources.o9 import Denied, O9Client, Throttled, load_profile
 from o9_assets.sandbox.aws import Twin
@@ -98,6 +99,10 @@ def events(twin: Twin, tmp_path: Path) -> Forwarding:
     return made
 
 
+def dies(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def at(number: int, changed: str = AT, **given: Any) -> dict[str, Any]:
     return event(number, at=AT, changed=changed, **given)
 
@@ -158,6 +163,44 @@ def test_an_event_that_o9_refuses_is_dead_with_its_reason_and_holds_nobody_up(ev
 
 
 @pytest.mark.faults
+def test_a_dead_event_whose_repetition_o9_takes_is_dead_no_more(
+    events: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.profile_keys = {"create_members": ("location", "time")}
+    events.store.add_members("Item", [{"Name": "A1"}])
+    events.put(at(1, item="zz"))
+    events.take_in()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("o9_assets.exchange.event_delivery._Work._keep_receipts", dies)
+        events.deliver()
+    assert events.dead() == [("E1", "Item has no member 'ZZ'")]
+    events.store.add_members("Item", [{"Name": "ZZ"}])
+    report = events.deliver()
+    assert (report.resumed, report.sent, report.dead, events.dead()) == (True, 1, 0, [])
+    assert events.forward(at(1, "2026-03-04T13:00:00Z", item="zz", op="D")).taken_back == 1
+    assert events.held() == {}
+
+
+@pytest.mark.faults
+def test_an_event_whose_new_cell_is_refused_left_the_old_one_and_can_come_back(events: Forwarding) -> None:
+    events.profile_keys = {"create_members": ("location", "time")}
+    events.store.add_members("Item", [{"Name": "A1"}])
+    events.forward(at(1))
+    report = events.forward(at(1, "2026-03-04T13:00:00Z", item="zz"))
+    assert (report.dead, events.held()) == (1, {})
+    events.forward(at(1, "2026-03-04T14:00:00Z"))
+    assert events.held() == {"E1": ("A1", "2026-W10", 1)}
+
+
+def test_other_names_in_o9_are_another_place_to_forward_to(events: Forwarding) -> None:
+    events.forward(at(1), at(2))
+    events.settings = parse(events.text.replace("streaming: {}", "streaming: {quantity: Net Quantity}"))
+    assert events.forward(at(3)).sent == 3
+    rows = [json.loads(text) for _, _, text in events.store.facts("DemandEvents", size=10)]
+    assert sorted(row["Net Quantity"] for row in rows) == [1, 2, 3]
+
+
+@pytest.mark.faults
 def test_a_request_that_is_refused_as_a_whole_is_halved_to_the_event_at_fault(events: Forwarding) -> None:
     events.faults.poison = '"E2"'
     report = events.forward(at(1), at(2), at(3))
@@ -197,11 +240,8 @@ def test_killed_between_send_and_receipt_nothing_is_sent_twice(
     events.put(*(at(n) for n in range(1, 6)))
     events.take_in()
 
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("o9_assets.exchange.event_delivery._Work._keep_receipts", die)
+        patched.setattr("o9_assets.exchange.event_delivery._Work._keep_receipts", dies)
         events.deliver()
     events.put(at(6))
     events.take_in()
