@@ -250,9 +250,11 @@ class _Run:
         judged = events.judge(ranges, known_at, self.dataset)
         ids = [one.found.object_id for one in ranges]
         ours = all_of(equal("feed", self.feed_name), isin("object_id", ids))
-        if judged.quarantined.num_rows:
+        # Nothing replaces what a dead run left of these ranges with other settings but what is written now.
+        if judged.quarantined.num_rows or not self._unlisted[QUARANTINE].keys().isdisjoint(ids):
             self.lake.overwrite(QUARANTINE, judged.quarantined, ours, marks=self._mark(QUARANTINE, ids, known_at))
-        if any(accepted for _, accepted, _ in judged.counts.values()):
+        accepted = any(count for _, count, _ in judged.counts.values())
+        if accepted or not self._unlisted[self.dataset].keys().isdisjoint(ids):
             marks = self._mark(self.dataset, ids, known_at)
             self.lake.overwrite(self.dataset, judged.accepted, isin("object_id", ids), marks=marks)
         rows = [self._manifest_row(one, judged.counts[one.found.object_id], known_at) for one in ranges]

@@ -72,10 +72,14 @@ def build(settings: Settings) -> list[Any]:
 
         cycle, opened = context.partition_key, lake.open()
         before = opened.read(CYCLE_CLOSE, where=equal("cycle", cycle)).to_pylist()
+        if before and config.reopen:
+            # Open until all is tagged anew: a close after a run that died half way must not take it for closed.
+            opened.overwrite(CYCLE_CLOSE, CYCLE_CLOSE.arrow_schema.empty_table(), equal("cycle", cycle))
+            before = []
         rows = {row["table_name"]: row for row in before}
         for dataset in lake_tables(settings, "curated", "forecast"):
             is_closed = dataset.name in rows and tag_of(cycle) in opened.tags(dataset)
-            if is_closed and not config.reopen:
+            if is_closed:
                 continue
             snapshot = opened.tag(dataset, tag_of(cycle))
             if snapshot is not None:

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pytest
 
 from o9_assets.assets.curated.items import ITEMS
+from o9_assets.assets.curated.locations import LOCATIONS
 from o9_assets.assets.lake import cycle_close
 from o9_assets.assets.lake.cycle_close import CYCLE_CLOSE, tag_of
+from o9_assets.dataset import Dataset
 from o9_assets.planning.settings import Settings, load
 from o9_assets.resources.configured import ClockResource, LakeResource
 from o9_assets.resources.lake import Lake, everything
@@ -33,6 +35,12 @@ def price(lake: Lake, price: str) -> None:
     row = {"item_code": "A", "list_price": Decimal(price), "in_master": True, "known_at": datetime(2026, 6, 29)}
     rows = [{name: row.get(name) for name in ITEMS.column_names}]
     lake.overwrite(ITEMS, pa.Table.from_pylist(rows, schema=ITEMS.arrow_schema), everything())
+
+
+def locations(lake: Lake, count: int) -> None:
+    known = {"in_master": True, "is_current": True, "valid_from_at": datetime(2026, 6, 29)}
+    rows = [{**dict.fromkeys(LOCATIONS.column_names), **known, "location_code": f"L{n}"} for n in range(count)]
+    lake.overwrite(LOCATIONS, pa.Table.from_pylist(rows, schema=LOCATIONS.arrow_schema), everything())
 
 
 def close(settings: Settings, tmp_path: Path, at: str, *, reopen: bool = False) -> dict[str, Any]:
@@ -87,6 +95,32 @@ def test_closing_again_changes_nothing(settings: Settings, lake: Lake, tmp_path:
     assert price_then(lake) == Decimal("1.29")
     assert lake.read(CYCLE_CLOSE) == before
     assert lake.snapshot_id(CYCLE_CLOSE) == snapshot
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("dies_at", [1, 2])
+def test_a_reopening_that_died_half_way_leaves_nothing_of_two_moments(
+    settings: Settings, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    price(lake, "1.29")
+    locations(lake, 1)
+    close(settings, tmp_path, "2026-06-29T08:00:00")
+    price(lake, "1.49")
+    locations(lake, 2)
+    tag, calls = Lake.tag, iter(range(1, 100))
+
+    def dies(opened: Lake, dataset: Dataset, name: str) -> int | None:
+        if opened.row_count(dataset) and next(calls) == dies_at:
+            raise KeyboardInterrupt
+        return tag(opened, dataset, name)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Lake, "tag", dies)
+        close(settings, tmp_path, "2026-06-30T08:00:00", reopen=True)
+    price(lake, "1.69")
+    locations(lake, 3)
+    close(settings, tmp_path, "2026-07-01T08:00:00")
+    assert (price_then(lake), lake.read(LOCATIONS, tag=tag_of(CYCLE)).num_rows) == (Decimal("1.69"), 3)
 
 
 def test_reopening_moves_the_tag_and_says_when(settings: Settings, lake: Lake, tmp_path: Path) -> None:

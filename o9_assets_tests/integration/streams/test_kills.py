@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 
+from o9_assets.planning.settings import parse
 from o9_assets.resources.lake import CommitConflict
 from o9_assets_tests.streams import Streaming, event
 
@@ -69,6 +70,30 @@ def test_rows_that_a_dead_run_left_are_swept_a_day_later(events: Streaming, monk
     events.now = events.clock() + timedelta(hours=25)
     events.take_in()
     assert (events.ids(), events.lake.row_count(DEMAND_EVENTS)) == (["E1"], 1)
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["settings were mended", "settings were spoiled"])
+def test_what_a_dead_run_left_is_replaced_where_the_settings_changed_meanwhile(
+    events: Streaming, monkeypatch: pytest.MonkeyPatch, mended: bool
+) -> None:
+    from o9_assets.assets.raw.demand_events import DEMAND_EVENTS
+
+    good = events.settings
+    bad = parse(events.text.replace("name: events", f"name: {events.name}").replace("quantity: qty", "quantity: none"))
+    events.create()
+    events.put(event(1), event(2))
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    events.settings = bad if mended else good
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("o9_assets.landing.streaming.enter_in_manifest", die)
+        events.take_in()
+    events.settings = good if mended else bad
+    events.take_in()
+    assert (events.lake.row_count(DEMAND_EVENTS), len(events.quarantine())) == ((2, 0) if mended else (0, 2))
+    assert events.account().breaks == ()
 
 
 def test_of_two_runs_that_read_the_same_records_one_takes_them_in(events: Streaming) -> None:
