@@ -60,12 +60,14 @@ class EventReport:
 
 @dataclass(frozen=True)
 class Plan:
-    """A planned delivery of events, as its marks say: events of ingests up to `seq`."""
+    """A planned delivery of events, as its marks say: events of ingests up to `seq`. `anew`: what was forwarded so far
+    went to another place and is forgotten."""
 
     delivery_id: str
     planned_at: datetime
     target: str
     seq: int
+    anew: bool
 
     def marks(self) -> dict[str, str | None]:
         return {
@@ -73,6 +75,7 @@ class Plan:
             "planned_at": self.planned_at.isoformat(),
             "target": self.target,
             "seq": str(self.seq),
+            "anew": "yes" if self.anew else None,
         }
 
 
@@ -127,7 +130,7 @@ class _Work:
         if self.lake.marks(FORWARDED).get("delivered") == marks["delivery"]:
             return None
         planned_at = datetime.fromisoformat(marks["planned_at"])
-        return Plan(marks["delivery"], planned_at, marks["target"], int(marks["seq"]))
+        return Plan(marks["delivery"], planned_at, marks["target"], int(marks["seq"]), "anew" in marks)
 
     def plan(self, con: duckdb.DuckDBPyConnection) -> Plan | None:
         """Plan what is new, in one commit; None where nothing is to be done."""
@@ -143,12 +146,16 @@ class _Work:
             self.report.unchanged += max(0, seen - rows)
             now = self.now()
             seed = json.dumps([self.goal, after, upto, now.isoformat(), base])
-            made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, self.goal, upto)
+            made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, self.goal, upto, not same)
             if rows:
                 self._write(con, made, base)
                 return made
             seen_to: dict[str, str | None] = {"target": self.goal, "seq": str(upto)}
-            self.lake.append(FORWARDED, FORWARDED.arrow_schema.empty_table(), marks=seen_to)
+            nothing = FORWARDED.arrow_schema.empty_table()
+            if same:
+                self.lake.append(FORWARDED, nothing, marks=seen_to)
+            else:
+                self.lake.overwrite(FORWARDED, nothing, everything(), marks=seen_to)
             after, same = upto, True
         return None
 
@@ -283,7 +290,7 @@ class _Work:
         self.lake.overwrite(
             FORWARDED,
             con.sql("SELECT * FROM taken ORDER BY event_id"),
-            equal("delivery_id", planned.delivery_id),
+            everything() if planned.anew else equal("delivery_id", planned.delivery_id),
             marks=self._settled(planned),
         )
         self.report.deliveries += 1

@@ -13,6 +13,7 @@ from o9_assets.assets.raw.demand_events import DEMAND_EVENTS
 from o9_assets.exchange.datasets import LEDGER
 from o9_assets.exchange.event_datasets import DEAD_EVENTS, FORWARDED
 from o9_assets.exchange.event_delivery import EventReport, deliver_events
+from o9_assets.planning.settings import parse
 from o9_assets.resources import aws
 from o9_assets.resources.o9 import Denied, O9Client, Throttled, load_profile
 from o9_assets.sandbox.aws import Twin
@@ -226,3 +227,32 @@ def test_a_key_that_is_revoked_is_told(events: Forwarding) -> None:
     events.faults.revoke_key_after = 1
     with pytest.raises(Denied, match="O9_API_KEY"):
         events.deliver()
+
+
+def to_another_version(events: Forwarding) -> None:
+    """From here on the settings name another version of o9's."""
+    text = events.text.replace("streaming: {}", "streaming: {}\n  version: Other")
+    events.settings = parse(text.replace("name: events", f"name: {events.name}"))
+
+
+@pytest.mark.faults
+def test_another_place_gets_every_event_however_many_deliveries_that_takes(
+    events: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.forward(at(1), at(2))
+    events.forward(at(3), at(4))
+    to_another_version(events)
+    monkeypatch.setattr("o9_assets.exchange.event_delivery.TOGETHER", 2)
+    report = events.deliver()
+    assert (report.deliveries, report.sent) == (2, 4)
+
+
+@pytest.mark.faults
+def test_what_another_place_refused_is_not_taken_for_held_because_the_former_place_took_it(events: Forwarding) -> None:
+    events.forward(at(1), at(2))
+    to_another_version(events)
+    events.faults.poison = '"E2"'
+    report = events.deliver()
+    assert (report.sent, report.dead) == (1, 1)
+    events.faults.poison = ""
+    assert events.forward(at(2, "2026-03-04T13:00:00Z")).sent == 1
