@@ -256,3 +256,19 @@ def test_what_another_place_refused_is_not_taken_for_held_because_the_former_pla
     assert (report.sent, report.dead) == (1, 1)
     events.faults.poison = ""
     assert events.forward(at(2, "2026-03-04T13:00:00Z")).sent == 1
+
+
+@pytest.mark.parametrize(
+    ("later", "held"),
+    [({"qty": 5}, {"E1": 5}), ({"op": "D"}, {})],
+    ids=["an equal quantity", "a taking back of what o9 never had"],
+)
+def test_a_version_that_says_nothing_new_still_makes_earlier_ones_old(
+    events: Forwarding, later: dict[str, Any], held: dict[str, int]
+) -> None:
+    if held:
+        events.forward(at(1, "2026-03-04T12:00:00Z", qty=5))
+    report = events.forward(at(1, "2026-03-04T14:00:00Z", **later))
+    assert (report.sent, report.taken_back, report.requests, report.unchanged) == (0, 0, 0, 1)
+    assert events.forward(at(1, "2026-03-04T13:00:00Z", qty=7)).sent == 0
+    assert {name: quantity for name, (_, _, quantity) in events.held().items()} == held
