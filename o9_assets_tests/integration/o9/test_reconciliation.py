@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from o9_assets.assets.curated import demand_history, items, locations, order_lines
@@ -19,7 +20,7 @@ from o9_assets.exchange.reconciliation.run import Reconciled, reconcile
 from o9_assets.exchange.reconciliation.tables import BREAKS, RECONCILIATION
 from o9_assets.planning.settings import parse
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, O9Resource
-from o9_assets.resources.lake import equal, everything
+from o9_assets.resources.lake import Lake, equal, everything, isin
 from o9_assets_tests.company import SETTINGS, Company
 from o9_assets_tests.exchange import Exchange
 
@@ -191,8 +192,6 @@ def test_a_cell_of_history_that_is_not_what_the_lines_say_is_shown(world: World)
     for row in rows:
         if row["orders_quantity"] == 7:
             row["orders_quantity"] = Decimal(8)
-    import pyarrow as pa
-
     lake.overwrite(
         demand_history.DEMAND_HISTORY,
         pa.Table.from_pylist(rows, schema=demand_history.DEMAND_HISTORY.arrow_schema),
@@ -306,3 +305,20 @@ def test_an_o9_that_cannot_be_read_leaves_what_was_compared_before(world: World)
     with pytest.raises(ContractBroken):
         world.reconcile(full=True)
     assert before == (world.company.lake.snapshot_id(RECONCILIATION), world.company.lake.snapshot_id(BREAKS))
+
+
+@pytest.mark.faults
+def test_a_month_of_orders_that_holds_nothing_any_more_has_no_breaks(world: World) -> None:
+    lake = world.company.lake
+    rows = lake.read(order_lines.ORDER_LINES).to_pylist()
+    for row in rows:
+        row["quantity"] += row["item_code"] == "B"
+    schema = order_lines.ORDER_LINES.arrow_schema
+    lake.overwrite(order_lines.ORDER_LINES, pa.Table.from_pylist(rows, schema=schema), everything())
+    world.reconcile()
+    assert world.breaks("slice", "step") == [("lines 2025-01", "raw → lines")]
+    # The file comes again, and its orders are of February.
+    world.land(("2025-01-06", "1;1;A;L1;2025-02-06;5;2", "1;2;B;L2;2025-02-06;7;2"))
+    world.o9.deliver()
+    world.reconcile()
+    assert world.breaks() == []
