@@ -322,3 +322,59 @@ def test_a_month_of_orders_that_holds_nothing_any_more_has_no_breaks(world: Worl
     world.o9.deliver()
     world.reconcile()
     assert world.breaks() == []
+
+
+@pytest.mark.faults
+def test_lines_that_a_full_comparison_could_not_reach_keep_their_breaks_and_are_compared_later(world: World) -> None:
+    lake = world.company.lake
+    rows = lake.read(ERP_ORDERS)
+    kept = rows.filter([row["order_line"] != "2" or row["order_id"] != "1" for row in rows.to_pylist()])
+    lake.overwrite(ERP_ORDERS, kept, everything())
+
+    def lost() -> list[tuple[Any, ...]]:
+        return [row for row in world.breaks("step", "item_code") if row[0] == "raw → lines"]
+
+    world.reconcile(full=True)
+    assert lost() == [("raw → lines", "B")]
+    # Raw is ahead of order lines when everything is due again.
+    world.company.orders("3;1;B;L2;2025-02-10;4;2", day="2025-02-16")
+    world.company.ingest(now=world.now)
+    later = world.now + timedelta(days=8)
+    found = world.reconcile(now=later)
+    assert found.full and found.notes
+    assert lost() == [("raw → lines", "B")]
+    order_lines.make(world.company.settings, lake, world.company.engine, world.now)
+    assert not world.reconcile(now=later).full
+    assert lost() == [("raw → lines", "B")]
+    assert {"lines 2025-01", "lines 2025-02"} <= world.slices()
+
+
+@pytest.mark.faults
+def test_a_run_that_was_cut_off_between_its_commits_leaves_no_break_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.reconcile()
+    lake, history, march = world.company.lake, demand_history.DEMAND_HISTORY, date(2025, 3, 1)
+    row = {
+        **lake.read(history).to_pylist()[0],
+        **{"bucket_start": date(2025, 3, 3), "week_start": date(2025, 3, 3), "month_start": march},
+        **{"state": "sold", "is_complete": True, "orders_quantity": Decimal(3)},
+    }
+    there = isin("month_start", [march])
+    lake.overwrite(history, pa.Table.from_pylist([row], schema=history.arrow_schema), there)
+    overwrite = Lake.overwrite
+
+    def dies(self: Lake, dataset: Any, *given: Any, **more: Any) -> Any:
+        if dataset is RECONCILIATION:
+            raise KeyboardInterrupt
+        return overwrite(self, dataset, *given, **more)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Lake, "overwrite", dies)
+        world.reconcile()
+    assert world.breaks() != []
+    # By the next run the month is gone: nothing that is remembered tells that it was ever there.
+    lake.overwrite(history, history.arrow_schema.empty_table(), there)
+    world.reconcile()
+    assert world.breaks() == []
+    assert world.reconcile() == Reconciled(0, False, ())
