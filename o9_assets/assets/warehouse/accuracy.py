@@ -44,9 +44,14 @@ PUBLISHED = """
 CREATE OR REPLACE TEMP VIEW published AS
 WITH actuals AS (
     SELECT week_start, {grain}, CAST(sum(orders_quantity) AS DOUBLE) AS actual
-    FROM warehouse.demand
+    FROM (
+        -- History ends with the last delivery, which may be in the midst of a week; a series may begin in one.
+        SELECT *, days = 7 OR week_start = min(week_start) OVER (PARTITION BY item_code, location_code, channel_code)
+            AS is_whole
+        FROM warehouse.demand
+    )
     GROUP BY ALL
-    HAVING bool_and(is_complete AND orders_quantity IS NOT NULL AND state <> 'out_of_stock')
+    HAVING bool_and(is_whole AND is_complete AND orders_quantity IS NOT NULL AND state <> 'out_of_stock')
 )
 , cells AS (
     SELECT
