@@ -62,7 +62,8 @@ WITH actuals AS (
 SELECT
     cycle, 'published' AS basis, source, measure_name, item_code, lag_weeks, mean_quantity AS forecast, actual
 FROM cells
-QUALIFY sources = max(sources) OVER (PARTITION BY cycle)  -- the same rows for every source
+-- the same rows for every source
+QUALIFY sources = count(DISTINCT (source, measure_name)) OVER (PARTITION BY cycle)
 """
 BACKTESTED = """
 CREATE OR REPLACE TEMP VIEW backtested AS

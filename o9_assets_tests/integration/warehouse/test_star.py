@@ -419,3 +419,12 @@ def test_a_week_whose_second_part_has_not_come_is_not_measured(company: Company)
     company.run(*STAR)
     assert company.run(forecast, accuracy).success
     assert company.ask("SELECT cell_count, actual_quantity FROM accuracy") == []
+
+
+def test_sources_that_share_no_cell_are_not_measured_on_different_ones(company: Company) -> None:
+    company.put(DEMAND_HISTORY, cell(SECOND, SECOND, "10"), cell(SECOND, SECOND, "7", item="B"))
+    company.put(PREDICTIONS, prediction(SECOND, 2, 7.0))
+    plan_file(company, (CYCLE, "B", "2026-W28", "5"))
+    company.run(*STAR)
+    assert company.run(forecast, accuracy).success
+    assert company.ask("SELECT source, item_code FROM accuracy ORDER BY ALL") == []
