@@ -1,6 +1,7 @@
 """Predictions: the champion's forecast with quantiles, by week."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -63,6 +64,8 @@ def build(settings: Settings) -> list[Any]:
         from o9_assets.forecasting.quantiles import with_quantiles
         from o9_assets.resources.lake import equal
 
+        import pandas as pd
+
         cycle, room = context.partition_key, lake.open()
         given, setup = read_inputs(settings, cycle, room, engine.open()), setup_of(settings)
         tested = _champion_rows(room, cycle)
@@ -71,7 +74,10 @@ def build(settings: Settings) -> list[Any]:
         for uid, weeks in given.series.lengths.items():
             methods.setdefault(winner.get(uid) or unvalidated_method(weeks), []).append(str(uid))
         chosen = {method: tuple(ids) for method, ids in sorted(methods.items())}
-        made = forecast(given.series, chosen, setup, given.promotions, context.log.info, given.drivers)
+        # Where deliveries are late, weeks before the cycle are forecast as well: the horizon begins with the cycle.
+        late = (pd.Timestamp(cycle) - given.series.last_week).days // 7 - 1
+        ahead = replace(setup, horizon=setup.horizon + late)
+        made = forecast(given.series, chosen, ahead, given.promotions, context.log.info, given.drivers)
         banded = with_quantiles(made, tested, given.classes, QUANTILES)
         table = _rows(cycle, banded, given.series.keys)
         room.overwrite(PREDICTIONS, table, equal("cycle", cycle))
