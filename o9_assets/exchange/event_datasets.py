@@ -26,7 +26,12 @@ PLANNED_EVENTS = Dataset(
     (
         *EVENT,
         DELIVERY,
-        Column("chunk_no", "int64", "The request that carries it, from 0; -1 where it cannot be sent, -2 where it says nothing new", True),
+        Column(
+            "chunk_no",
+            "int64",
+            "The request that carries it, from 0; -1 where it cannot be sent, -2 where it says nothing new",
+            True,
+        ),
         Column("row_no", "int64", "Its place in the request, from 0", True),
         Column("reason", "string", "Why it is not sent"),
     ),

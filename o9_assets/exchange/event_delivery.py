@@ -179,9 +179,9 @@ class _Work:
             f"SELECT {columns}, '{made.delivery_id}' AS delivery_id, "
             f"CASE kind WHEN 0 THEN place // {size} ELSE kind END AS chunk_no, "
             f"CASE kind WHEN 0 THEN place % {size} ELSE place END AS row_no "
-            "FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY arrived_at, line, event_id, part) - 1 AS place "
-            f"FROM (SELECT *, CASE WHEN reason IS NOT NULL THEN {DEAD} WHEN NOT is_sent THEN {KNOWN} ELSE 0 END AS kind "
-            "FROM planned_now)) ORDER BY chunk_no, row_no"
+            "FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY arrived_at, line, event_id, part) - 1 "
+            f"AS place FROM (SELECT *, CASE WHEN reason IS NOT NULL THEN {DEAD} WHEN NOT is_sent THEN {KNOWN} ELSE 0 "
+            "END AS kind FROM planned_now)) ORDER BY chunk_no, row_no"
         )
         self.lake.overwrite(PLANNED_EVENTS, rows, everything(), marks=made.marks(), based_on=base)
         self.lake.view(con, "planned_events", PLANNED_EVENTS)
@@ -234,8 +234,7 @@ class _Work:
         if reasons:
             columns = ", ".join(c for c in DEAD_EVENTS.column_names if c != "refused_at")
             rows = con.sql(
-                f"SELECT {columns}, {_stamp(self.now())} AS refused_at FROM planned_events "
-                f"WHERE chunk_no = {DEAD}"
+                f"SELECT {columns}, {_stamp(self.now())} AS refused_at FROM planned_events WHERE chunk_no = {DEAD}"
             ).to_arrow_table()
             self._bury(planned, [DEAD], rows)
 

@@ -112,7 +112,9 @@ def no_longer_wanted(
         ).fetchall()
         differing = f"({key}) IN (SELECT ({key}) FROM wanted_refused)"
     listed = ", ".join(f"DATE '{month}'" for month in months)
-    _restand(con, delivery, base, f"resolved_at IS NULL AND (NOT list_contains([{listed}], month_start) OR {differing})")
+    _restand(
+        con, delivery, base, f"resolved_at IS NULL AND (NOT list_contains([{listed}], month_start) OR {differing})"
+    )
 
 
 def _restand(con: duckdb.DuckDBPyConnection, delivery: Delivery, base: int, stands: str) -> None:

@@ -58,13 +58,13 @@ def build(settings: Settings) -> list[Any]:
     def predictions(
         context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
     ) -> dg.MaterializeResult:
+        import pandas as pd
+
         from o9_assets.assets.forecast.inputs import read_inputs, setup_of
         from o9_assets.forecasting import accuracy
         from o9_assets.forecasting.methods import forecast, unvalidated_method
         from o9_assets.forecasting.quantiles import with_quantiles
         from o9_assets.resources.lake import equal
-
-        import pandas as pd
 
         cycle, room = context.partition_key, lake.open()
         given, setup = read_inputs(settings, cycle, room, engine.open()), setup_of(settings)

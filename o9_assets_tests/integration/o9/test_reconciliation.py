@@ -357,8 +357,12 @@ def test_a_run_that_was_cut_off_between_its_commits_leaves_no_break_for_ever(
     lake, history, march = world.company.lake, demand_history.DEMAND_HISTORY, date(2025, 3, 1)
     row = {
         **lake.read(history).to_pylist()[0],
-        **{"bucket_start": date(2025, 3, 3), "week_start": date(2025, 3, 3), "month_start": march},
-        **{"state": "sold", "is_complete": True, "orders_quantity": Decimal(3)},
+        "bucket_start": date(2025, 3, 3),
+        "week_start": date(2025, 3, 3),
+        "month_start": march,
+        "state": "sold",
+        "is_complete": True,
+        "orders_quantity": Decimal(3),
     }
     there = isin("month_start", [march])
     lake.overwrite(history, pa.Table.from_pylist([row], schema=history.arrow_schema), there)
