@@ -116,6 +116,9 @@ def keep_held(con: duckdb.DuckDBPyConnection, lake: Lake, found: Difference | No
         if lake.row_count(HELD):
             lake.overwrite(HELD, HELD.arrow_schema.empty_table(), everything())
         return
+    lake.view(con, "held_before", HELD, columns=["difference_id"])
+    if con.execute("SELECT DISTINCT difference_id FROM held_before").fetchall() == [(found.difference_id,)]:
+        return  # it waits since it was found
     columns = ", ".join(HELD.column_names[:-2])
     lake.overwrite(
         HELD,

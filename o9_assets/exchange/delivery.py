@@ -24,7 +24,7 @@ from o9_assets.exchange.datasets import LEDGER, PLANNED
 from o9_assets.exchange.lease import Busy, Lease
 from o9_assets.exchange.members import create_members
 from o9_assets.exchange.plan import Plan, pending, plan, target
-from o9_assets.exchange.refusals import keep_refused
+from o9_assets.exchange.refusals import forsake, keep_refused
 from o9_assets.exchange.report import Asked, Delivery, DeliveryReport
 from o9_assets.exchange.sending import Sender, Settled
 from o9_assets.planning.settings import Settings
@@ -70,6 +70,8 @@ def deliver(
         with _releasing(delivery), engine.connect() as con:
             lake.view(con, "planned", PLANNED)
             _complete(con, delivery, interrupted, look_first=True)
+    elif interrupted is not None:
+        forsake(delivery, interrupted.delivery_id)
     with engine.connect() as con:
         made = plan(con, delivery, history, asked)
         if made is not None:

@@ -3,6 +3,7 @@
 --        buckets         bucket_start, bucket_label
 --        books           see o9.demand_export: the same months
 --        refused         see o9.rejected_cells: the cells that o9 refuses, not to be tried again unless they changed
+--        and the parameter refused: NULL for the cells to send, NOT NULL for those that o9 goes on refusing
 -- A missing cell is no zero: it is not sent. One that became missing, or is no longer there, is taken away.
 WITH wanted AS (
     SELECT
@@ -70,4 +71,4 @@ LEFT JOIN refused ON refused.bucket_start = changed.bucket_start
     AND refused.returns_quantity IS NOT DISTINCT FROM changed.returns_quantity
     AND refused.shipments_quantity IS NOT DISTINCT FROM changed.shipments_quantity
     AND refused.orders_value IS NOT DISTINCT FROM changed.orders_value
-WHERE refused.item_code IS NULL
+WHERE refused.item_code IS {refused}

@@ -26,7 +26,12 @@ PLANNED_EVENTS = Dataset(
     (
         *EVENT,
         DELIVERY,
-        Column("chunk_no", "int64", "The request that carries it, from 0; -1 where it is not sent", True),
+        Column(
+            "chunk_no",
+            "int64",
+            "The request that carries it, from 0; -1 where it cannot be sent, -2 where it says nothing new",
+            True,
+        ),
         Column("row_no", "int64", "Its place in the request, from 0", True),
         Column("reason", "string", "Why it is not sent"),
     ),
@@ -35,7 +40,8 @@ PLANNED_EVENTS = Dataset(
 
 FORWARDED = Dataset(
     "o9.demand_events",
-    "One row per version of an event that o9 accepted. What it holds of an event is the latest of them.",
+    "One row per version of an event that o9 accepted, or that said nothing new. What it holds of an event is the "
+    "latest of them.",
     (*EVENT, DELIVERY, Column("accepted_at", "timestamp", "When its delivery was settled (UTC)", True)),
     key=("delivery_id", "event_id"),
 )

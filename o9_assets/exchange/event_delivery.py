@@ -40,6 +40,8 @@ TOGETHER = 500_000
 """Events of one delivery, by and large; there is another one where more wait."""
 MOVES = timedelta(days=31)
 """An event may move from so many days before its new day; what stood on an older one is not looked for."""
+DEAD, KNOWN = -1, -2
+"""In place of a chunk: events that cannot be sent, and versions that say nothing new."""
 NEW_EVENTS = Path(__file__).with_name("new_events.sql")
 
 
@@ -60,12 +62,14 @@ class EventReport:
 
 @dataclass(frozen=True)
 class Plan:
-    """A planned delivery of events, as its marks say: events of ingests up to `seq`."""
+    """A planned delivery of events, as its marks say: events of ingests up to `seq`. `anew`: what was forwarded so far
+    went to another place and is forgotten."""
 
     delivery_id: str
     planned_at: datetime
     target: str
     seq: int
+    anew: bool
 
     def marks(self) -> dict[str, str | None]:
         return {
@@ -73,6 +77,7 @@ class Plan:
             "planned_at": self.planned_at.isoformat(),
             "target": self.target,
             "seq": str(self.seq),
+            "anew": "yes" if self.anew else None,
         }
 
 
@@ -128,7 +133,7 @@ class _Work:
         if self.lake.marks(FORWARDED).get("delivered") == marks["delivery"]:
             return None
         planned_at = datetime.fromisoformat(marks["planned_at"])
-        return Plan(marks["delivery"], planned_at, marks["target"], int(marks["seq"]))
+        return Plan(marks["delivery"], planned_at, marks["target"], int(marks["seq"]), "anew" in marks)
 
     def plan(self, con: duckdb.DuckDBPyConnection) -> Plan | None:
         """Plan what is new, in one commit; None where nothing is to be done."""
@@ -138,18 +143,22 @@ class _Work:
         while (upto := self._upto(after)) is not None:
             accepted_view(con, self.lake, self.events, "demand_events", "new_raw", after_seq=after, upto_seq=upto)
             self._compare(con, same)
-            seen, rows = con.execute(
-                "SELECT (SELECT count(*) FROM new_raw), (SELECT count(*) FROM planned_now)"
+            seen, rows, known = con.execute(
+                "SELECT (SELECT count(*) FROM new_raw), count(*), count(*) FILTER (WHERE NOT is_sent) FROM planned_now"
             ).fetchall()[0]
-            self.report.unchanged += max(0, seen - rows)
+            self.report.unchanged += max(0, seen - rows + known)
             now = self.now()
             seed = json.dumps([self.goal, after, upto, now.isoformat(), base])
-            made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, self.goal, upto)
+            made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, self.goal, upto, not same)
             if rows:
                 self._write(con, made, base)
                 return made
             seen_to: dict[str, str | None] = {"target": self.goal, "seq": str(upto)}
-            self.lake.append(FORWARDED, FORWARDED.arrow_schema.empty_table(), marks=seen_to)
+            nothing = FORWARDED.arrow_schema.empty_table()
+            if same:
+                self.lake.append(FORWARDED, nothing, marks=seen_to)
+            else:
+                self.lake.overwrite(FORWARDED, nothing, everything(), marks=seen_to)
             after, same = upto, True
         return None
 
@@ -169,10 +178,11 @@ class _Work:
         columns = ", ".join(c for c in PLANNED_EVENTS.column_names if c not in ("delivery_id", "chunk_no", "row_no"))
         rows = con.sql(
             f"SELECT {columns}, '{made.delivery_id}' AS delivery_id, "
-            f"CASE WHEN reason IS NULL THEN place // {size} ELSE -1 END AS chunk_no, "
-            f"CASE WHEN reason IS NULL THEN place % {size} ELSE place END AS row_no "
-            "FROM (SELECT *, row_number() OVER (PARTITION BY reason IS NULL ORDER BY arrived_at, line, event_id, part) "
-            "- 1 AS place FROM planned_now) ORDER BY chunk_no, row_no"
+            f"CASE kind WHEN 0 THEN place // {size} ELSE kind END AS chunk_no, "
+            f"CASE kind WHEN 0 THEN place % {size} ELSE place END AS row_no "
+            "FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY arrived_at, line, event_id, part) - 1 "
+            f"AS place FROM (SELECT *, CASE WHEN reason IS NOT NULL THEN {DEAD} WHEN NOT is_sent THEN {KNOWN} ELSE 0 "
+            "END AS kind FROM planned_now)) ORDER BY chunk_no, row_no"
         )
         self.lake.overwrite(PLANNED_EVENTS, rows, everything(), marks=made.marks(), based_on=base)
         self.lake.view(con, "planned_events", PLANNED_EVENTS)
@@ -221,13 +231,13 @@ class _Work:
         self._enter(con, planned)
 
     def _keep_unsent(self, con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
-        reasons = con.execute("SELECT reason FROM planned_events WHERE chunk_no < 0").fetchall()
+        reasons = con.execute(f"SELECT reason FROM planned_events WHERE chunk_no = {DEAD}").fetchall()
         if reasons:
             columns = ", ".join(c for c in DEAD_EVENTS.column_names if c != "refused_at")
             rows = con.sql(
-                f"SELECT {columns}, {_stamp(self.now())} AS refused_at FROM planned_events WHERE chunk_no < 0"
+                f"SELECT {columns}, {_stamp(self.now())} AS refused_at FROM planned_events WHERE chunk_no = {DEAD}"
             ).to_arrow_table()
-            self._bury(planned, [-1], rows)
+            self._bury(planned, [DEAD], rows)
 
     def _keep_refused(self, con: duckdb.DuckDBPyConnection, planned: Plan, found: dict[int, Settled]) -> None:
         rejected = [(chunk, place, reason) for chunk, one in found.items() for place, reason in one.rejected]
@@ -279,15 +289,18 @@ class _Work:
             # Of an event that moved, one of its two cells may be refused.
             "FROM to_send ANTI JOIN dead USING (event_id, bucket_start, item_code, location_code, channel_code) "
             # The row that takes the old cell back is a version of it only where the new cell was refused.
-            "QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY quantity IS NULL) = 1"
+            "QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY quantity IS NULL) = 1 "
+            # A version that said nothing new is remembered: one that comes late must not win over it.
+            f"UNION ALL SELECT {columns}, {_stamp(self.now())} FROM planned_events WHERE chunk_no = {KNOWN}"
         ).fetchall()
         sent, gone = con.execute(
-            "SELECT count(*) FILTER (WHERE quantity IS NOT NULL), count(*) FILTER (WHERE quantity IS NULL) FROM taken"
+            "SELECT count(*) FILTER (WHERE quantity IS NOT NULL), count(*) FILTER (WHERE quantity IS NULL) FROM taken "
+            f"WHERE event_id NOT IN (SELECT event_id FROM planned_events WHERE chunk_no = {KNOWN})"
         ).fetchall()[0]
         self.lake.overwrite(
             FORWARDED,
             con.sql("SELECT * FROM taken ORDER BY event_id"),
-            equal("delivery_id", planned.delivery_id),
+            everything() if planned.anew else equal("delivery_id", planned.delivery_id),
             marks=self._settled(planned),
         )
         self.report.deliveries += 1

@@ -3,6 +3,7 @@
 --        new_raw    see raw.demand_events: the same ingests, tombstones among them
 --        forwarded  see o9.demand_events: versions that o9 took
 -- An event that moved to another cell has a second row, without a quantity, which takes the old cell back.
+-- A later version that says nothing new is not sent (is_sent): it is kept, so that an earlier one that comes late is old.
 WITH held AS (
     SELECT * FROM forwarded
     QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY changed_at DESC, change_seq DESC, arrived_at DESC) = 1
@@ -60,24 +61,29 @@ compared AS (
             held.changed_at > latest.changed_at
             OR (held.changed_at = latest.changed_at AND held.change_seq > latest.change_seq),
             false
-        ) AS is_older
+        ) AS is_older,
+        coalesce(
+            held.changed_at < latest.changed_at
+            OR (held.changed_at = latest.changed_at AND held.change_seq < latest.change_seq),
+            true
+        ) AS is_newer
     FROM latest
     LEFT JOIN held ON held.event_id = latest.event_id
 ),
 
 chosen AS (
-    SELECT * FROM compared
+    SELECT *, moved OR reason IS NOT NULL OR held_quantity IS DISTINCT FROM quantity AS is_sent FROM compared
     WHERE NOT is_older
-        AND (moved OR reason IS NOT NULL OR held_quantity IS DISTINCT FROM quantity)
+        AND (is_newer OR moved OR reason IS NOT NULL OR held_quantity IS DISTINCT FROM quantity)
 )
 
 SELECT
     event_id, event_date, bucket_start, bucket_label, item_code, location_code, channel_code, quantity,
-    changed_at, change_seq, arrived_at, partition_key, reason, line, 1 AS part
+    changed_at, change_seq, arrived_at, partition_key, reason, line, 1 AS part, is_sent
 FROM chosen
 UNION ALL
 SELECT
     event_id, held_date, held_start, held_label, held_item, held_location, held_channel, NULL,
-    changed_at, change_seq, arrived_at, partition_key, NULL, line, 0 AS part
+    changed_at, change_seq, arrived_at, partition_key, NULL, line, 0 AS part, true AS is_sent
 FROM chosen
 WHERE moved AND reason IS NULL AND held_quantity IS NOT NULL

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from o9_assets.dataset import Dataset
 from o9_assets.exchange.corrections import difference, hold, keep_held
 from o9_assets.exchange.datasets import DEMAND_EXPORT, KEY, MEASURES, PLANNED, REJECTED
-from o9_assets.exchange.refusals import standing
+from o9_assets.exchange.refusals import no_longer_wanted, standing
 from o9_assets.exchange.report import Asked, Delivery
 from o9_assets.planning.calendar import Calendar
 from o9_assets.planning.settings import Settings
@@ -115,6 +115,9 @@ def plan(con: duckdb.DuckDBPyConnection, delivery: Delivery, history: Dataset, a
     known = isin("month_start", days if compared is not None else [])
     lake.view(con, "books", DEMAND_EXPORT, where=known, snapshot_id=books_base)
     count = _diff(con, settings, client.profile.batch_size)
+    if compared is not None and not asked.dry_run and lake.row_count(REJECTED):
+        no_longer_wanted(con, delivery, days, _difference_sql(settings, "NOT NULL") if count is not None else None)
+    count = count or 0
     held = _judge_corrections(con, delivery, asked) if count else set()
     if held:
         [(count,)] = con.execute("SELECT count(*) FROM changes").fetchall()
@@ -159,15 +162,20 @@ def _judge_corrections(con: duckdb.DuckDBPyConnection, delivery: Delivery, asked
     return held
 
 
-def _diff(con: duckdb.DuckDBPyConnection, settings: Settings, batch_size: int) -> int:
-    """Make the table `changes`, numbered by chunk and row; returns how many there are."""
+def _difference_sql(settings: Settings, refused: str) -> str:
+    """What differs: with `NULL` the cells to send, with `NOT NULL` those that o9 goes on refusing."""
     measures = {m: f"history.{m}" if m in settings.o9.measures else "CAST(NULL AS DECIMAL(18,4))" for m in MEASURES}
+    return DIFF.read_text(encoding="utf-8").format(**measures, refused=refused)
+
+
+def _diff(con: duckdb.DuckDBPyConnection, settings: Settings, batch_size: int) -> int | None:
+    """Make the table `changes`, numbered by chunk and row; returns how many there are, None without any cell."""
     [(first, last)] = con.execute(
         "SELECT min(bucket_start), max(bucket_start) FROM (SELECT bucket_start FROM demand_history "
         "UNION ALL SELECT bucket_start FROM books)"
     ).fetchall()
     if first is None:
-        return 0
+        return None
     con.register("buckets", Calendar(settings.calendar).buckets_table(first, last))
     con.execute(
         f"""
@@ -175,7 +183,7 @@ def _diff(con: duckdb.DuckDBPyConnection, settings: Settings, batch_size: int) -
         SELECT *, place // {batch_size} AS chunk_no, place % {batch_size} AS row_no
         FROM (
             SELECT *, row_number() OVER () - 1 AS place
-            FROM ({DIFF.read_text(encoding="utf-8").format(**measures)} ORDER BY {", ".join(KEY)})
+            FROM ({_difference_sql(settings, "NULL")} ORDER BY {", ".join(KEY)})
         )
         """
     ).fetchall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from o9_assets.exchange.plan import Plan
 
-__all__ = ["keep_refused", "resolve", "standing"]
+__all__ = ["forsake", "keep_refused", "no_longer_wanted", "resolve", "standing"]
 
 
 def keep_refused(
@@ -78,17 +79,56 @@ def resolve(con: duckdb.DuckDBPyConnection, delivery: Delivery, planned: Plan) -
     base = lake.view(con, "all_refused", REJECTED)
     if base is None:
         return
-    earlier = f"resolved_at IS NULL AND delivery_id <> '{planned.delivery_id}'"
     decided = "true" if planned.replaces_all else f"({', '.join(KEY)}) IN (SELECT ({', '.join(KEY)}) FROM planned)"
-    [(count,)] = con.execute(f"SELECT count(*) FROM all_refused WHERE {earlier} AND {decided}").fetchall()
+    ours = f"delivery_id = '{planned.delivery_id}'"
+    # Our own stand again where the delivery was forsaken for a while.
+    stands = f"CASE WHEN {ours} THEN true WHEN {decided} THEN false ELSE resolved_at IS NULL END"
+    _restand(con, delivery, base, stands)
+
+
+def forsake(delivery: Delivery, delivery_id: str) -> None:
+    """What o9 refused of a delivery to a place that the settings no longer name says nothing of another place."""
+    with delivery.engine.connect() as con:
+        base = delivery.lake.view(con, "all_refused", REJECTED)
+        if base is not None:
+            _restand(con, delivery, base, f"resolved_at IS NULL AND delivery_id <> '{delivery_id}'")
+
+
+def no_longer_wanted(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, months: Sequence[date], refused_sql: str | None
+) -> None:
+    """Refusals in months that are compared stand no longer where the cell is to be as o9 holds it.
+
+    `refused_sql` gives the cells that o9 goes on refusing; those in `changes` are about to be tried.
+    """
+    base = delivery.lake.view(con, "all_refused", REJECTED)
+    if base is None:
+        return
+    key, differing = ", ".join(KEY), "false"
+    if refused_sql is not None:
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE wanted_refused AS SELECT {key} FROM ({refused_sql}) "
+            f"UNION ALL SELECT {key} FROM changes"
+        ).fetchall()
+        differing = f"({key}) IN (SELECT ({key}) FROM wanted_refused)"
+    listed = ", ".join(f"DATE '{month}'" for month in months)
+    _restand(
+        con, delivery, base, f"resolved_at IS NULL AND (NOT list_contains([{listed}], month_start) OR {differing})"
+    )
+
+
+def _restand(con: duckdb.DuckDBPyConnection, delivery: Delivery, base: int, stands: str) -> None:
+    """Let those of `all_refused` stand that meet a condition, and no others; writes only where that changes any."""
+    changed = f"(resolved_at IS NULL) <> ({stands})"
+    [(count,)] = con.execute(f"SELECT count(*) FROM all_refused WHERE {changed}").fetchall()
     if not count:
         return
     stamp = f"TIMESTAMP '{delivery.now.isoformat()}'"
     rows = con.sql(
-        f"SELECT * REPLACE (CASE WHEN {earlier} AND {decided} THEN {stamp} ELSE resolved_at END AS resolved_at) "
-        "FROM all_refused"
+        f"SELECT * REPLACE (CASE WHEN {changed} THEN CASE WHEN resolved_at IS NULL THEN {stamp} END "
+        "ELSE resolved_at END AS resolved_at) FROM all_refused"
     ).to_arrow_table()
-    lake.overwrite(REJECTED, rows, everything(), based_on=base)
+    delivery.lake.overwrite(REJECTED, rows, everything(), based_on=base)
 
 
 def standing(con: duckdb.DuckDBPyConnection, lake: Lake, client: O9Client, retry: bool) -> set[str]:

@@ -75,7 +75,7 @@ def read_inputs(settings: Settings, cycle: str, lake: Lake, engine: Engine) -> I
             )
         series = complete(rows[~rows["item_code"].isin(gone)], pd.Timestamp(known.max()))
         first = series.last_week + pd.Timedelta(days=7)
-        last = first + timedelta(weeks=settings.forecast.horizon_weeks)
+        last = pd.Timestamp(cycle) + timedelta(weeks=settings.forecast.horizon_weeks)
         ahead = promotions_ahead(con, settings, lake, series, first.date(), last.date())
         drivers = drivers_of(con, settings, lake, series)
     return Inputs(series, dict(segments), ahead, drivers)

@@ -1,6 +1,7 @@
 """Predictions: the champion's forecast with quantiles, by week."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -57,6 +58,8 @@ def build(settings: Settings) -> list[Any]:
     def predictions(
         context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
     ) -> dg.MaterializeResult:
+        import pandas as pd
+
         from o9_assets.assets.forecast.inputs import read_inputs, setup_of
         from o9_assets.forecasting import accuracy
         from o9_assets.forecasting.methods import forecast, unvalidated_method
@@ -71,7 +74,10 @@ def build(settings: Settings) -> list[Any]:
         for uid, weeks in given.series.lengths.items():
             methods.setdefault(winner.get(uid) or unvalidated_method(weeks), []).append(str(uid))
         chosen = {method: tuple(ids) for method, ids in sorted(methods.items())}
-        made = forecast(given.series, chosen, setup, given.promotions, context.log.info, given.drivers)
+        # Where deliveries are late, weeks before the cycle are forecast as well: the horizon begins with the cycle.
+        late = (pd.Timestamp(cycle) - given.series.last_week).days // 7 - 1
+        ahead = replace(setup, horizon=setup.horizon + late)
+        made = forecast(given.series, chosen, ahead, given.promotions, context.log.info, given.drivers)
         banded = with_quantiles(made, tested, given.classes, QUANTILES)
         table = _rows(cycle, banded, given.series.keys)
         room.overwrite(PREDICTIONS, table, equal("cycle", cycle))

@@ -44,20 +44,32 @@ PUBLISHED = """
 CREATE OR REPLACE TEMP VIEW published AS
 WITH actuals AS (
     SELECT week_start, {grain}, CAST(sum(orders_quantity) AS DOUBLE) AS actual
-    FROM warehouse.demand
+    FROM (
+        -- History ends with the last delivery, which may be in the midst of a week; a series may begin in one.
+        SELECT *, days = 7 OR week_start = min(week_start) OVER (PARTITION BY item_code, location_code, channel_code)
+            AS is_whole
+        FROM warehouse.demand
+    )
     GROUP BY ALL
-    HAVING bool_and(is_complete AND orders_quantity IS NOT NULL AND state <> 'out_of_stock')
+    HAVING bool_and(is_whole AND is_complete AND orders_quantity IS NOT NULL AND state <> 'out_of_stock')
 )
 , cells AS (
     SELECT
-        *, count(*) OVER (PARTITION BY cycle, item_code, location_code, channel_code, week_start) AS sources
+        *,
+        list_sort(
+            list((source, measure_name)) OVER (PARTITION BY cycle, item_code, location_code, channel_code, week_start)
+        ) AS sources
     FROM warehouse.forecast JOIN actuals USING (week_start, item_code, location_code, channel_code)
     WHERE lag_weeks >= 1
 )
 SELECT
     cycle, 'published' AS basis, source, measure_name, item_code, lag_weeks, mean_quantity AS forecast, actual
 FROM cells
-QUALIFY sources = max(sources) OVER (PARTITION BY cycle)  -- the same rows for every source
+-- The same rows for every source: those of as many sources as can be compared, and of the sources with most of them.
+SEMI JOIN (
+    SELECT cycle, sources FROM cells GROUP BY cycle, sources
+    QUALIFY row_number() OVER (PARTITION BY cycle ORDER BY len(sources) DESC, count(*) DESC, sources) = 1
+) USING (cycle, sources)
 """
 BACKTESTED = """
 CREATE OR REPLACE TEMP VIEW backtested AS

@@ -72,5 +72,7 @@ def compare_lines(
     add(con, "raw", f"SELECT {row} FROM latest", [MEASURE])
     add(con, "lines", f"SELECT {row} FROM (SELECT *, order_month AS period_start FROM lines)", [MEASURE])
     slices = {row[0] for row in con.execute("SELECT DISTINCT slice FROM stage_rows").fetchall()}
+    # A month that holds nothing any more was compared as well: what was told of it no longer holds.
+    slices |= {slice_of(month) for month in months or ()}
     compare(con, STEPS, [level for level in levels if level == "item"])
     return slices

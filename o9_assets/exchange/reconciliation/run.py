@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -76,7 +77,10 @@ def reconcile(
     goal = f"{target(settings, client)}/{given.model_dump_json()}"
     last = datetime.fromisoformat(marks["full_at"]) if "full_at" in marks else None
     full = full or last is None or now - last >= timedelta(days=given.full_every_days) or marks.get("goal") != goal
-    told: dict[str, str | None] = {"goal": goal}
+    # A run that was cut off between its two commits left breaks of what nobody may look at again.
+    full = full or lake.marks(BREAKS).get("run") != marks.get("run")
+    run = uuid.uuid4().hex
+    told: dict[str, str | None] = {"goal": goal, "run": run}
     if full:
         marks, told["full_at"] = {}, now.isoformat()
     with engine.connect() as con:
@@ -84,6 +88,7 @@ def reconcile(
         work = _Work(con, settings, inputs, lake, client, marks, told, progress)
         slices, fresh = work.files()
         slices |= work.lines(full) | work.cells()
+        work.whole |= {"files ", "cells "} if full else set()
         if any(feed in fresh for feed in inputs.returned):
             cycle = latest_cycle(con, lake, inputs.returned)
             slices |= compare_plans(con, settings, inputs.returned, cycle, client) if cycle is not None else set()
@@ -91,8 +96,9 @@ def reconcile(
             classify(con, given)
             progress(f"{len(slices):,} slices compared")
             # Plans of cycles that o9 has overwritten cannot be compared again, so those slices stay.
-            where = isin("slice", slices | (_kept(con, lake) if full else set()))
-            lake.overwrite(BREAKS, con.sql("FROM classified ORDER BY slice, step, period_start, item_code"), where)
+            where = isin("slice", slices | _kept(con, lake, tuple(work.whole)))
+            breaks = con.sql("FROM classified ORDER BY slice, step, period_start, item_code")
+            lake.overwrite(BREAKS, breaks, where, marks={"run": run})
             order = "slice, period_start, measure_name, level, member, stage"
             totals = con.sql(f"FROM totals ORDER BY {order}")
             lake.overwrite(RECONCILIATION, totals, where, marks=told, based_on=base)
@@ -113,6 +119,8 @@ class _Work:
     progress: Callable[[str], None]
     notes: list[str] = field(default_factory=list)
     demand_months: set[date] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
+    """How the slices begin of which all were compared: those that were not are gone."""
 
     def files(self) -> tuple[set[str], set[str]]:
         """Compare files; returns the slices, and the feeds that have new objects."""
@@ -130,11 +138,17 @@ class _Work:
         objects, seq = objects_since(self.con, self.lake, "erp_orders", self.marks.get("lines.seq"))
         if seq != self.lake.marks(lines).get("erp_orders.seq", "0"):
             self.notes.append("raw is ahead of curated/order_lines; they are compared after the next refresh")
+            if full:
+                # What is known of them stays until then.
+                self.told["lines.due"] = "yes"
             return set()
+        full = full or "lines.due" in self.marks
+        self.told["lines.due"] = None
         looked = seen(self.lake, "lines", lines, self.marks)
         self.told |= {"lines.seq": seq, **dict([looked.mark])}
         levels = self.settings.reconciliation.levels
         if full:
+            self.whole.add("lines ")
             return compare_lines(self.con, self.lake, orders, lines, None, levels)
         changed = looked.changed
         if changed:
@@ -171,8 +185,12 @@ class _Work:
         )
 
 
-def _kept(con: duckdb.DuckDBPyConnection, lake: Lake) -> set[str]:
-    """Every slice that is kept, but for plans."""
-    lake.view(con, "kept", RECONCILIATION, columns=["slice"])
-    rows = con.execute("SELECT DISTINCT slice FROM kept WHERE NOT starts_with(slice, 'plan ')").fetchall()
-    return {row[0] for row in rows}
+def _kept(con: duckdb.DuckDBPyConnection, lake: Lake, beginnings: tuple[str, ...]) -> set[str]:
+    """Every slice that is kept whose name begins so."""
+    if not beginnings:
+        return set()
+    found = set[str]()
+    for dataset in (RECONCILIATION, BREAKS):
+        lake.view(con, "kept", dataset, columns=["slice"])
+        found |= {row[0] for row in con.execute("SELECT DISTINCT slice FROM kept").fetchall()}
+    return {name for name in found if name.startswith(beginnings)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -117,3 +117,12 @@ def test_where_corrections_are_sent_the_difference_is_told_first(tmp_path: Path)
     assert batches == 1, "nothing of the correction was sent yet"
     [row] = exchange.lake.read(CORRECTIONS).to_pylist()
     assert (row["was_orders_quantity"], row["orders_quantity"]) == (Decimal(5), Decimal(6))
+
+
+def test_what_is_held_waits_since_it_was_found(exchange: Exchange) -> None:
+    found = datetime(2025, 3, 2, 8)
+    exchange.deliver(now=found)
+    snapshot = exchange.lake.snapshot_id(HELD)
+    exchange.deliver(now=found + timedelta(days=7))
+    assert {row["held_at"] for row in exchange.lake.read(HELD).to_pylist()} == {found}
+    assert exchange.lake.snapshot_id(HELD) == snapshot

@@ -214,3 +214,43 @@ def test_members_are_created_once(exchange: Exchange) -> None:
     assert first.members_created > 3
     exchange.history(cell(JAN_6), cell(JAN_6, "B", "5"))
     assert exchange.deliver().members_created == 0
+
+
+@pytest.mark.faults
+def test_a_refused_cell_that_is_no_longer_wanted_stands_no_longer(tmp_path: Path) -> None:
+    exchange = Exchange(tmp_path)
+    exchange.history(cell(JAN_6, orders="5"), cell(JAN_6, "B"))
+    exchange.deliver()
+    exchange.faults.poison = '"Orders": *[68]'
+    exchange.history(cell(JAN_6, orders="6"), cell(JAN_6, "B"), cell(JAN_6, "C", "8"), cell(JAN_13, "D", "8"))
+    assert exchange.deliver().rejected == 3
+    # A is again as o9 holds it, C is gone, D is refused as before.
+    exchange.history(cell(JAN_6, orders="5"), cell(JAN_6, "B"), cell(JAN_13, "D", "8"))
+    assert exchange.deliver().requests == 0
+    assert [(row["item_code"], row["resolved_at"] is not None) for row in exchange.rejected()] == [
+        ("A", True),
+        ("C", True),
+        ("D", False),
+    ]
+
+
+@pytest.mark.faults
+def test_what_another_place_refused_of_a_delivery_that_was_cut_off_holds_nothing_back(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.history(cell(JAN_6), cell(JAN_13, "B"))
+    exchange.deliver()
+    there, other = exchange.settings, parse(SETTINGS.replace("Orders, ", "Sales Orders, "))
+    exchange.settings = other
+    exchange.history(cell(JAN_6), cell(JAN_13, "B"), cell(JAN_13, "C", "9"))
+    exchange.faults.poison = '"C".*Sales Orders'
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("o9_assets.exchange.delivery.enter", die)
+        exchange.deliver()
+    exchange.settings = there
+    assert exchange.deliver().new == 1
+    assert ("C", "2025-W03") in exchange.held()

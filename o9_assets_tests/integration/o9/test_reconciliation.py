@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from o9_assets.assets.curated import demand_history, items, locations, order_lines
@@ -19,7 +20,7 @@ from o9_assets.exchange.reconciliation.run import Reconciled, reconcile
 from o9_assets.exchange.reconciliation.tables import BREAKS, RECONCILIATION
 from o9_assets.planning.settings import parse
 from o9_assets.resources.configured import ClockResource, EngineResource, LakeResource, O9Resource
-from o9_assets.resources.lake import equal, everything
+from o9_assets.resources.lake import Lake, equal, everything, isin
 from o9_assets_tests.company import SETTINGS, Company
 from o9_assets_tests.exchange import Exchange
 
@@ -191,8 +192,6 @@ def test_a_cell_of_history_that_is_not_what_the_lines_say_is_shown(world: World)
     for row in rows:
         if row["orders_quantity"] == 7:
             row["orders_quantity"] = Decimal(8)
-    import pyarrow as pa
-
     lake.overwrite(
         demand_history.DEMAND_HISTORY,
         pa.Table.from_pylist(rows, schema=demand_history.DEMAND_HISTORY.arrow_schema),
@@ -306,3 +305,80 @@ def test_an_o9_that_cannot_be_read_leaves_what_was_compared_before(world: World)
     with pytest.raises(ContractBroken):
         world.reconcile(full=True)
     assert before == (world.company.lake.snapshot_id(RECONCILIATION), world.company.lake.snapshot_id(BREAKS))
+
+
+@pytest.mark.faults
+def test_a_month_of_orders_that_holds_nothing_any_more_has_no_breaks(world: World) -> None:
+    lake = world.company.lake
+    rows = lake.read(order_lines.ORDER_LINES).to_pylist()
+    for row in rows:
+        row["quantity"] += row["item_code"] == "B"
+    schema = order_lines.ORDER_LINES.arrow_schema
+    lake.overwrite(order_lines.ORDER_LINES, pa.Table.from_pylist(rows, schema=schema), everything())
+    world.reconcile()
+    assert world.breaks("slice", "step") == [("lines 2025-01", "raw → lines")]
+    # The file comes again, and its orders are of February.
+    world.land(("2025-01-06", "1;1;A;L1;2025-02-06;5;2", "1;2;B;L2;2025-02-06;7;2"))
+    world.o9.deliver()
+    world.reconcile()
+    assert world.breaks() == []
+
+
+@pytest.mark.faults
+def test_lines_that_a_full_comparison_could_not_reach_keep_their_breaks_and_are_compared_later(world: World) -> None:
+    lake = world.company.lake
+    rows = lake.read(ERP_ORDERS)
+    kept = rows.filter([row["order_line"] != "2" or row["order_id"] != "1" for row in rows.to_pylist()])
+    lake.overwrite(ERP_ORDERS, kept, everything())
+
+    def lost() -> list[tuple[Any, ...]]:
+        return [row for row in world.breaks("step", "item_code") if row[0] == "raw → lines"]
+
+    world.reconcile(full=True)
+    assert lost() == [("raw → lines", "B")]
+    # Raw is ahead of order lines when everything is due again.
+    world.company.orders("3;1;B;L2;2025-02-10;4;2", day="2025-02-16")
+    world.company.ingest(now=world.now)
+    later = world.now + timedelta(days=8)
+    found = world.reconcile(now=later)
+    assert found.full and found.notes
+    assert lost() == [("raw → lines", "B")]
+    order_lines.make(world.company.settings, lake, world.company.engine, world.now)
+    assert not world.reconcile(now=later).full
+    assert lost() == [("raw → lines", "B")]
+    assert {"lines 2025-01", "lines 2025-02"} <= world.slices()
+
+
+@pytest.mark.faults
+def test_a_run_that_was_cut_off_between_its_commits_leaves_no_break_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.reconcile()
+    lake, history, march = world.company.lake, demand_history.DEMAND_HISTORY, date(2025, 3, 1)
+    row = {
+        **lake.read(history).to_pylist()[0],
+        "bucket_start": date(2025, 3, 3),
+        "week_start": date(2025, 3, 3),
+        "month_start": march,
+        "state": "sold",
+        "is_complete": True,
+        "orders_quantity": Decimal(3),
+    }
+    there = isin("month_start", [march])
+    lake.overwrite(history, pa.Table.from_pylist([row], schema=history.arrow_schema), there)
+    overwrite = Lake.overwrite
+
+    def dies(self: Lake, dataset: Any, *given: Any, **more: Any) -> Any:
+        if dataset is RECONCILIATION:
+            raise KeyboardInterrupt
+        return overwrite(self, dataset, *given, **more)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Lake, "overwrite", dies)
+        world.reconcile()
+    assert world.breaks() != []
+    # By the next run the month is gone: nothing that is remembered tells that it was ever there.
+    lake.overwrite(history, history.arrow_schema.empty_table(), there)
+    world.reconcile()
+    assert world.breaks() == []
+    assert world.reconcile() == Reconciled(0, False, ())

@@ -266,3 +266,48 @@ def test_a_key_that_is_revoked_is_told(events: Forwarding) -> None:
     events.faults.revoke_key_after = 1
     with pytest.raises(Denied, match="O9_API_KEY"):
         events.deliver()
+
+
+def to_another_version(events: Forwarding) -> None:
+    """From here on the settings name another version of o9's."""
+    text = events.text.replace("streaming: {}", "streaming: {}\n  version: Other")
+    events.settings = parse(text.replace("name: events", f"name: {events.name}"))
+
+
+@pytest.mark.faults
+def test_another_place_gets_every_event_however_many_deliveries_that_takes(
+    events: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.forward(at(1), at(2))
+    events.forward(at(3), at(4))
+    to_another_version(events)
+    monkeypatch.setattr("o9_assets.exchange.event_delivery.TOGETHER", 2)
+    report = events.deliver()
+    assert (report.deliveries, report.sent) == (2, 4)
+
+
+@pytest.mark.faults
+def test_what_another_place_refused_is_not_taken_for_held_because_the_former_place_took_it(events: Forwarding) -> None:
+    events.forward(at(1), at(2))
+    to_another_version(events)
+    events.faults.poison = '"E2"'
+    report = events.deliver()
+    assert (report.sent, report.dead) == (1, 1)
+    events.faults.poison = ""
+    assert events.forward(at(2, "2026-03-04T13:00:00Z")).sent == 1
+
+
+@pytest.mark.parametrize(
+    ("later", "held"),
+    [({"qty": 5}, {"E1": 5}), ({"op": "D"}, {})],
+    ids=["an equal quantity", "a taking back of what o9 never had"],
+)
+def test_a_version_that_says_nothing_new_still_makes_earlier_ones_old(
+    events: Forwarding, later: dict[str, Any], held: dict[str, int]
+) -> None:
+    if held:
+        events.forward(at(1, "2026-03-04T12:00:00Z", qty=5))
+    report = events.forward(at(1, "2026-03-04T14:00:00Z", **later))
+    assert (report.sent, report.taken_back, report.requests, report.unchanged) == (0, 0, 0, 1)
+    assert events.forward(at(1, "2026-03-04T13:00:00Z", qty=7)).sent == 0
+    assert {name: quantity for name, (_, _, quantity) in events.held().items()} == held

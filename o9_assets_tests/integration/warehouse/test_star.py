@@ -410,3 +410,21 @@ def test_the_queries_of_the_docs_run(company: Company) -> None:
     assert len(queries) >= 4
     for query in queries:
         company.ask(query)
+
+
+def test_a_week_whose_second_part_has_not_come_is_not_measured(company: Company) -> None:
+    # Deliveries end with the month: history ends with the first part of the week, which is complete.
+    company.put(DEMAND_HISTORY, cell(date(2026, 6, 22), date(2026, 6, 22), "9"), cell(FIRST, FIRST, "4", days=2))
+    company.put(PREDICTIONS, prediction(FIRST, 1, 10.0))
+    company.run(*STAR)
+    assert company.run(forecast, accuracy).success
+    assert company.ask("SELECT cell_count, actual_quantity FROM accuracy") == []
+
+
+def test_sources_that_share_no_cell_are_not_measured_on_different_ones(company: Company) -> None:
+    company.put(DEMAND_HISTORY, cell(FIRST, FIRST, "9"), *(cell(SECOND, SECOND, "10", item=item) for item in "AB"))
+    company.put(PREDICTIONS, prediction(FIRST, 1, 7.0), prediction(SECOND, 2, 7.0))
+    plan_file(company, (CYCLE, "B", "2026-W28", "5"))
+    company.run(*STAR)
+    assert company.run(forecast, accuracy).success
+    assert company.ask("SELECT DISTINCT source, item_code FROM accuracy") == [("platform", "A")]
