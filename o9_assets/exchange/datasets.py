@@ -1,8 +1,19 @@
-"""The exchange's tables: what o9 holds by our books, the delivery under way, requests, corrections, refused cells."""
+"""The exchange's tables: what o9 holds by our books, the delivery under way, requests, corrections, refused cells, and
+the files that were collected."""
 
 from o9_assets.dataset import Column, Dataset
 
-__all__ = ["CORRECTIONS", "DEMAND_EXPORT", "HELD", "KEY", "LEDGER", "MEASURES", "PLANNED", "REJECTED"]
+__all__ = [
+    "CORRECTIONS",
+    "DEMAND_EXPORT",
+    "HELD",
+    "KEY",
+    "LEDGER",
+    "MEASURES",
+    "OUTBOUND_FILES",
+    "PLANNED",
+    "REJECTED",
+]
 
 MEASURES = ("orders_quantity", "returns_quantity", "shipments_quantity", "orders_value")
 KEY = ("bucket_start", "item_code", "location_code", "channel_code")
@@ -97,4 +108,16 @@ HELD = Dataset(
         Column("held_at", "timestamp", "When it was found (UTC)", True),
     ),
     key=KEY,
+)
+
+OUTBOUND_FILES = Dataset(
+    "o9.outbound_files",
+    "One row per file of o9's outbound folder that was brought into the landing zone, under its name there.",
+    (
+        Column("object_name", "string", "The file below the landing zone's root", True),
+        Column("size_bytes", "int64", "Its size in o9's folder when it was brought", True),
+        Column("modified_at", "timestamp", "When it was changed there, by the host's clock (UTC)", True),
+        Column("brought_at", "timestamp", "When it was brought (UTC)", True),
+    ),
+    key=("object_name",),
 )

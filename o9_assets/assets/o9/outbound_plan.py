@@ -28,7 +28,18 @@ def build(settings: Settings) -> list[Any]:
     """The asset, by planning cycle."""
 
     @dataset_asset(
-        OUTBOUND_PLAN, kinds={"file"}, deps=[["o9", "demand_export"]], partitions_def=cycle_partitions(settings)
+        OUTBOUND_PLAN,
+        kinds={"file"},
+        deps=[["o9", "demand_export"]],
+        partitions_def=cycle_partitions(settings),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "plan_is_new",
+                asset=OUTBOUND_PLAN.asset_key,
+                description="A file came since o9 was asked. Where the cycle was planned before, none comes if the "
+                "plan is the same.",
+            )
+        ],
     )
     def outbound_plan(
         context: dg.AssetExecutionContext, lake: LakeResource, o9: O9Resource, zone: ZoneResource
@@ -50,7 +61,18 @@ def build(settings: Settings) -> list[Any]:
                 "files": [entry.name for entry in found.files],
                 "bytes": sum(entry.size_bytes for entry in found.files),
                 "seconds until the file came": round(found.seconds, 1),
-            }
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="plan_is_new",
+                    passed=found.is_new,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=None
+                    if found.is_new
+                    else "The file of the cycle is the one that was there before: o9's plan is the same, or it has not "
+                    "come yet. When it comes, the landing sensor has it taken in.",
+                )
+            ],
         )
 
     return [outbound_plan]

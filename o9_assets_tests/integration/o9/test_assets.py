@@ -111,10 +111,16 @@ def test_a_refused_cell_is_a_warning_with_the_volume_that_planning_lacks(exchang
     )
 
 
+def is_new(planned: dg.ExecuteInProcessResult) -> tuple[bool, dg.AssetCheckSeverity]:
+    [check] = [e for e in planned.get_asset_check_evaluations() if e.check_name == "plan_is_new"]
+    return check.passed, check.severity
+
+
 def test_o9s_plan_comes_back_through_the_landing_zone(exchange: Exchange) -> None:
     assert run(exchange, demand_export).success
     planned = run(exchange, outbound_plan, cycle="2025-01-27")
     assert planned.success
+    assert is_new(planned)[0]
     assert metadata(planned)["files"] == ["o9/outbound/2025-01-27-Fact.StatFcst.csv"]
     assert run(exchange, o9_plan).success
     rows = exchange.lake.read(o9_plan.O9_PLAN).to_pylist()
@@ -130,6 +136,8 @@ def test_a_plan_that_is_asked_for_again_is_not_taken_in_twice(exchange: Exchange
     run(exchange, outbound_plan, cycle="2025-01-27")
     run(exchange, o9_plan)
     before = exchange.lake.snapshot_id(o9_plan.O9_PLAN)
-    run(exchange, outbound_plan, cycle="2025-01-27")
+    again = run(exchange, outbound_plan, cycle="2025-01-27")
+    assert again.success
+    assert is_new(again) == (False, dg.AssetCheckSeverity.WARN)
     assert metadata(run(exchange, o9_plan))["objects (this run)"] == 0
     assert exchange.lake.snapshot_id(o9_plan.O9_PLAN) == before

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import asyncssh
 import pytest
 
 from o9_assets.exchange.collecting import collect
+from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_zone import FolderZone
 from o9_assets.resources.o9 import Denied, Unavailable
 from o9_assets.resources.o9.profile import Retry
@@ -32,7 +36,8 @@ def zone(host: Host) -> FolderZone:
 
 def brought(host: Host) -> list[str]:
     with host.exchange.client() as client:
-        return [found.name for found in collect(client=client, zone=zone(host))]
+        found = collect(client=client, zone=zone(host), lake=host.exchange.lake, now=datetime(2025, 1, 27))
+        return [file.name for file in found]
 
 
 def test_a_file_is_brought_once_and_again_when_o9_replaced_it(host: Host) -> None:
@@ -42,6 +47,51 @@ def test_a_file_is_brought_once_and_again_when_o9_replaced_it(host: Host) -> Non
     folder_drop(host.exchange.store.files / "outbound")(NAME, b"a,b\n3,4\n")
     assert brought(host) == [NAME]
     assert (host.exchange.home / "landing" / NAME).read_bytes() == b"a,b\n3,4\n"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("clock", [-300, 300], ids=["the host's clock is behind", "the host's clock is ahead"])
+def test_a_replacement_of_the_same_size_is_brought_whatever_the_host_s_clock_says(host: Host, clock: int) -> None:
+    path = host.exchange.store.files / "outbound" / NAME
+    os.utime(path, (time.time() + clock, time.time() + clock))
+    assert brought(host) == [NAME]
+    path.write_bytes(b"a,b\n9,9\n" * 1000)
+    os.utime(path, (time.time() + clock + 1, time.time() + clock + 1))
+    assert (brought(host), brought(host)) == ([NAME], [])
+    assert (host.exchange.home / "landing" / NAME).read_bytes() == b"a,b\n9,9\n" * 1000
+
+
+@pytest.mark.faults
+def test_a_file_that_is_replaced_while_it_is_put_is_brought_the_next_time(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, put = host.exchange.store.files / "outbound" / NAME, FolderZone.put
+
+    def replaced(self: FolderZone, name: str, content: bytes | Path) -> None:
+        path.write_bytes(b"a,b\n9,9\n" * 1000)
+        os.utime(path, (time.time() - 5, time.time() - 5))
+        put(self, name, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderZone, "put", replaced)
+        assert brought(host) == [NAME]
+    assert brought(host) == [NAME]
+    assert (host.exchange.home / "landing" / NAME).read_bytes() == b"a,b\n9,9\n" * 1000
+
+
+@pytest.mark.faults
+def test_a_run_that_died_before_it_could_remember_brings_the_file_again(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Lake, "overwrite", dies)
+        brought(host)
+    before = [found.version for found in zone(host).list()]
+    assert brought(host) == [NAME]
+    assert [found.version for found in zone(host).list()] == before
 
 
 @pytest.mark.faults
