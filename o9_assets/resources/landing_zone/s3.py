@@ -136,10 +136,10 @@ class S3Zone:
         query: dict[str, Any] = {"Bucket": self._bucket, "Key": self._prefix + checked(found.name)}
         if start:
             query["Range"] = f"bytes={start}-"
+        # Always: the version `null`, of a bucket that no longer keeps versions, can be overwritten.
+        query["IfMatch"] = f'"{found.version}"'
         if version_id is not None:
             query["VersionId"] = version_id
-        else:
-            query["IfMatch"] = f'"{found.version}"'
         try:
             return self._client.get_object(**query)
         except ClientError as error:
