@@ -162,6 +162,8 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path, feed: Feed, dataset: Da
     relation = f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
     try:
         described = con.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except duckdb.OutOfMemoryException:
+        raise  # nothing that the object could help
     except duckdb.Error as error:
         raise Hopeless("broken_parquet", str(error).splitlines()[0][:500]) from error
     types = {row[0]: row[1] for row in described}

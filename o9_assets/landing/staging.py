@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from o9_assets.dataset import Dataset
+from o9_assets.failures import Passing
 from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.landing.dms import moment_of, own_records
 from o9_assets.landing.plain import Hopeless, Plain
@@ -97,7 +98,7 @@ class Staging:
     # Reading
 
     def add(self, found: LandedObject, plain: Plain, known_at: datetime) -> None:
-        """Read an object. Raises Hopeless, with nothing of the object staged."""
+        """Read an object. Raises Hopeless, with nothing of the object staged; Passing where memory or disk ran out."""
         whole, own = plain, None
         if self.feed.dms is not None and (known := dms_file(found.name)) and known.kind == "transactions":
             own = own_records(plain, self.feed.format, self.feed.dms)
@@ -114,6 +115,12 @@ class Staging:
                 rows = f"SELECT {len(self._entries)} AS object_no, 0 AS source_line, * FROM ({source.sql})"
                 [(entry.parsed,)] = self._run(f"INSERT INTO staged {self._judged(source, plain.has_nul, rows)}")
                 self._take_rejects(entry, plain, source)
+        except duckdb.OutOfMemoryException as error:
+            # A full disk too. It says nothing about the object, which must not be taken for unreadable.
+            raise Passing(
+                f"There was no room to read {found.name}: {str(error).splitlines()[0][:500]}",
+                remedy="It is tried again; if that does not help, raise O9_MEMORY_LIMIT or free the disk of spills.",
+            ) from error
         except duckdb.Error as error:
             self._run("DROP TABLE IF EXISTS reject_errors")
             self._run("DROP TABLE IF EXISTS reject_scans")
