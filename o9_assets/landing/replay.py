@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
+from o9_assets.landing.accepted import manifest_view
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
 from o9_assets.landing.ingest import Arrival, IngestReport, enter_in_manifest, ingest
 from o9_assets.landing.plain import make_plain
@@ -44,23 +46,26 @@ def mend(
 ) -> None:
     """Take in a quarantined record with the text that it should have had (a JSON object for Parquet and JSON lines).
 
-    Raises Permanent where no such record waits to be mended, where its object is no longer there to tell its header,
-    and where the new text has a fault as well, which is then named.
+    Raises Permanent where no such record of the version that counts waits to be mended, where its object is no longer
+    there to tell its header, and where the new text has a fault as well, which is then named.
     """
     waiting = all_of(equal("feed", feed_name), equal("object_name", object_name), equal("line", line))
     rows = [row for row in lake.read(QUARANTINE, where=waiting).to_pylist() if row["mended_at"] is None]
-    if not rows:
-        raise Permanent(
-            f"No record {line} of {object_name} is in quarantine.", remedy="The asset lake/quarantine lists what is."
-        )
-    row = rows[-1]
-    listed = lake.read(MANIFEST, where=all_of(equal("feed", feed_name), equal("object_id", row["object_id"])))
-    [entry] = listed.to_pylist()
     form = feed.format
     with tempfile.TemporaryDirectory() as folder, engine.connect() as con:
-        found, header = LandedObject(object_name, entry["object_version"], 0, now), ""
+        versions = _holding(con, lake, feed_name, object_name)
+        # What another version replaced, or a run that died left there, counts nowhere: mended, it would still not.
+        rows = [row for row in rows if row["object_id"] in versions]
+        if not rows:
+            raise Permanent(
+                f"No record {line} of {object_name} is in quarantine.",
+                remedy="The asset lake/quarantine lists what is.",
+            )
+        row = max(rows, key=lambda one: list(versions).index(one["object_id"]))
+        version = versions[row["object_id"]]
+        found, header = LandedObject(object_name, version, 0, now), ""
         if feed.dms is not None or (form.type == "csv" and feed.header_of(object_name) is None):
-            found = _version(object_name, entry["object_version"], zone)
+            found = _version(object_name, version, zone)
             header = _header(feed, found, zone, Path(folder))
         path = Path(folder) / "mended"
         path.write_text(f"{header}{text}\n", encoding="utf-8")
@@ -86,6 +91,15 @@ def mend(
     _renew(lake, feed_name, [row["object_id"]])
     # Last: until then it waits to be mended, and after a crash is mended once more.
     lake.overwrite(QUARANTINE, mended, all_of(waiting, equal("object_id", row["object_id"])))
+
+
+def _holding(con: duckdb.DuckDBPyConnection, lake: Lake, feed_name: str, object_name: str) -> dict[str, str]:
+    """Versions of the object that count, by their ids, the newest last."""
+    manifest_view(con, lake, "manifest", feed_name)
+    sql = (
+        "SELECT object_id, object_version FROM manifest WHERE object_name = $1 AND holds ORDER BY known_at, ingest_seq"
+    )
+    return dict(con.execute(sql, [object_name]).fetchall())
 
 
 def _renew(lake: Lake, feed_name: str, object_ids: Sequence[str]) -> None:
