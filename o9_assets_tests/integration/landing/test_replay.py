@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from o9_assets.assets.raw.feed_report import standing
 from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
 from o9_assets.landing.accepted import accepted_view, changes_since
@@ -172,3 +173,10 @@ def test_a_name_that_is_none_of_the_feed_s_is_told(company: Company) -> None:
     dataset = company.dataset("erp_orders")
     with pytest.raises(Permanent, match="is no object of erp_orders"):
         reread("erp_orders", bind(company.settings, dataset), dataset, ["orders/none.csv"], **rooms(company))
+
+
+def test_a_record_that_the_corrected_file_has_right_waits_no_more(company: Company) -> None:
+    assert "quarantine by reason" in standing("erp_orders", company.lake, company.engine)
+    company.orders(GOOD, MENDED)
+    company.ingest(now=datetime(2025, 2, 2))
+    assert "quarantine by reason" not in standing("erp_orders", company.lake, company.engine)
