@@ -118,7 +118,7 @@ class _State:
         elif fresh := found.swept - found.tail:
             # Each part of a sweep shows others of what one run takes in, so parts ask no more often than runs fail.
             last = self.asked.get(name)
-            if last is None or now - last.at >= FIRST_WAIT_SECONDS:
+            if last is None or abs(now - last.at) >= FIRST_WAIT_SECONDS:
                 self._keep(late, decide(name, fresh, self.asked.get(late), now, patience=FIRST_WAIT_SECONDS))
 
     def take_events(
@@ -146,7 +146,7 @@ class _State:
         self, message: Message, keys: Keyed, feeds: Mapping[str, Feed], listed: Mapping[str, Known]
     ) -> Sequence[tuple[str, str]]:
         """Feeds and objects that the message tells of, that are not in, and that no run was asked for since."""
-        waiting = []
+        waiting, now = [], time.time()
         for told in created(message.body):
             found = keys.object_id(told.bucket, told.key, told.etag)
             if found is None:
@@ -157,7 +157,7 @@ class _State:
                 if (
                     feed.match(name) is not None
                     and object_id not in listed.get(feed_name, Known()).object_ids
-                    and (asked is None or asked.at <= message.sent_at)
+                    and (asked is None or not message.sent_at < asked.at <= now)
                 ):
                     waiting.append((feed_name, object_id))
         return waiting
