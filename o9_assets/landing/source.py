@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -114,12 +114,15 @@ def _header(path: Path, form: Format) -> list[str]:
 
 
 def _jsonl(path: Path, feed: Feed) -> Source:
-    # Each line whole, through the CSV reader with signs that no text holds; what is no JSON object gets a fault.
+    # Each line whole, through the CSV reader with signs that no JSON holds; what is no JSON object gets a fault. With a
+    # second column, blank lines are no records, as in a CSV.
     lines = (
-        f"SELECT record FROM read_csv({quoted(str(path))}, auto_detect = false, header = false, delim = chr(31), "
-        f"quote = '', escape = '', columns = {{'record': 'VARCHAR'}}, max_line_size = {LONGEST_RECORD_BYTES})"
-    ).replace("chr(31)", "'\x1f'")
-    return json_source(lines, feed)
+        f"SELECT CASE WHEN rest IS NULL THEN record END AS record FROM read_csv({quoted(str(path))}, "
+        f"auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', null_padding = true, "
+        f"columns = {{'record': 'VARCHAR', 'rest': 'VARCHAR'}}, max_line_size = {LONGEST_RECORD_BYTES}, "
+        "store_rejects = true, rejects_limit = 0)"
+    )
+    return replace(json_source(lines, feed), rejects=True)
 
 
 def json_source(records: str, feed: Feed, *, numbered: bool = False) -> Source:

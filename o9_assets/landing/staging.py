@@ -38,6 +38,7 @@ REASONS = {
     "INVALID ENCODING": ("wrong_encoding", "the record holds bytes that are no UTF-8"),
     "INVALID STATE": ("broken_record", "the record cannot be parsed"),
 }
+NOT_JSON = ("not_json", "the line is no JSON object")
 
 
 @dataclass
@@ -91,6 +92,11 @@ class Staging:
         )
         json = ", not_json BOOLEAN, nested VARCHAR[]" if feed.format.type == "jsonl" else ""
         self._run(f"CREATE TEMP TABLE texts (object_no INTEGER, source_line BIGINT{json}, {texts})")
+
+    @property
+    def _quote(self) -> str:
+        """What may reach over a line end."""
+        return self.feed.format.quote if self.feed.format.type == "csv" else ""
 
     def _run(self, sql: str) -> list[Any]:
         return self._con.execute(sql).fetchall()
@@ -189,7 +195,7 @@ class Staging:
         nul = tuple(c.name for c in self.dataset.columns if c.type == "string") if has_nul else ()
         fault = fault_expression(self.dataset, self.feed, nul_columns=nul)
         if self.feed.format.type == "jsonl":
-            fault = f"CASE WHEN not_json THEN ['not_json', NULL, 'the line is no JSON object'] ELSE {fault} END"
+            fault = f"CASE WHEN not_json THEN ['{NOT_JSON[0]}', NULL, '{NOT_JSON[1]}'] ELSE {fault} END"
         given = {c.name for c in self._own if c.name in self.feed.columns}
         own = ", ".join(name(c.name) if c.name in given else f"NULL AS {name(c.name)}" for c in self._own)
         original = "NULL"
@@ -227,10 +233,13 @@ class Staging:
             return []
         entry.unparsed = len(found)
         texts, held = wanted_records(
-            plain.path, self.feed.format.quote, self.feed.format.delimiter, set(), {row[0] for row in found}
+            plain.path, self._quote, self.feed.format.delimiter, set(), {row[0] for row in found}
         )
         for offset, kind, message in found:
             reason, detail = REASONS.get(kind, ("broken_record", "the record cannot be parsed"))
+            if self.feed.format.type == "jsonl" and kind == "TOO MANY COLUMNS":
+                # It holds the sign that no JSON text can hold.
+                reason, detail = NOT_JSON
             line = held.get(offset)
             text = None if line is None else texts[line]
             entry.faults.append(Fault(line, reason, None, f"{detail} ({message})"[:500], text=text))
@@ -261,8 +270,7 @@ class Staging:
         for entry in self._entries:
             wanted = {fault.line for fault in entry.faults if fault.line is not None and fault.text is None}
             if wanted and entry.plain is not None:
-                quote = self.feed.format.quote if self.feed.format.type == "csv" else ""
-                texts, _ = wanted_records(entry.plain.path, quote, self.feed.format.delimiter, wanted, set())
+                texts, _ = wanted_records(entry.plain.path, self._quote, self.feed.format.delimiter, wanted, set())
                 for fault in entry.faults:
                     fault.text = fault.text or texts.get(fault.line or 0)
             elif wanted and entry.records is not None:
