@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +93,45 @@ def test_another_host_key_or_no_such_folder_is_denied_and_a_host_that_is_away_pa
     host.use(sftp={"port": 1}, retry=Retry(patience_seconds=1))
     with pytest.raises(Unavailable, match="could not be read"):
         brought(host)
+
+
+# Found and not mended: a file's size and time do not tell what was brought; that has to be remembered.
+@pytest.mark.faults
+@pytest.mark.xfail(strict=True, reason="a clock that is behind, and the same size")
+def test_a_file_that_was_replaced_by_a_host_whose_clock_is_behind_is_brought_again(host: Host) -> None:
+    path, then = host.exchange.store.files / "outbound" / NAME, time.time() - 600
+    path.write_bytes(b"a,b\n1,2\n")
+    os.utime(path, (then, then))
+    assert brought(host) == [NAME]
+    path.write_bytes(b"a,b\n3,4\n")
+    os.utime(path, (then + 60, then + 60))
+    assert brought(host) == [NAME]
+
+
+@pytest.mark.faults
+@pytest.mark.xfail(strict=True, reason="replaced after the copy, and the same size")
+def test_a_file_that_was_replaced_before_its_copy_landed_is_brought_again(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, then, put = host.exchange.store.files / "outbound" / NAME, time.time() - 600, FolderZone.put
+    path.write_bytes(b"a,b\n1,2\n")
+    os.utime(path, (then, then))
+
+    def late(self: FolderZone, name: str, content: bytes | Path) -> None:
+        path.write_bytes(b"a,b\n3,4\n")
+        time.sleep(1.1)
+        put(self, name, content)
+
+    monkeypatch.setattr(FolderZone, "put", late)
+    assert brought(host) == [NAME]
+    monkeypatch.setattr(FolderZone, "put", put)
+    assert brought(host) == [NAME]
+
+
+@pytest.mark.xfail(strict=True, reason="the copy that lies there keeps its time")
+def test_a_file_with_the_same_content_and_a_later_time_is_brought_once(host: Host) -> None:
+    assert brought(host) == [NAME]
+    later = time.time() + 30
+    os.utime(host.exchange.store.files / "outbound" / NAME, (later, later))
+    brought(host)
+    assert brought(host) == []
