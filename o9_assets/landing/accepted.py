@@ -8,10 +8,19 @@ from datetime import datetime
 import duckdb
 
 from o9_assets.dataset import Dataset
-from o9_assets.landing.datasets import MANIFEST
+from o9_assets.landing.datasets import MANIFEST, QUARANTINE
 from o9_assets.resources.lake import Lake, all_of, at_most, equal, isin
 
-__all__ = ["FEW", "Changes", "accepted_view", "changes_since", "latest_seq", "listed_as", "manifest_view"]
+__all__ = [
+    "FEW",
+    "Changes",
+    "accepted_view",
+    "changes_since",
+    "latest_seq",
+    "listed_as",
+    "manifest_view",
+    "waiting_view",
+]
 
 FEW = 200
 """So many objects are a filter by which the lake skips files; for more, reading all is quicker than planning."""
@@ -42,6 +51,28 @@ def manifest_view(
         FROM (
             SELECT *, row_number() OVER (PARTITION BY object_name ORDER BY known_at, ingest_seq, object_id) AS age
             FROM "{name}__all"
+        )
+        """
+    ).fetchall()
+
+
+def waiting_view(con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_name: str | None = None) -> None:
+    """Register `name`: quarantine rows, of one feed or of all, that wait to be mended, of the object versions that
+    hold. What a corrected file replaced waits no more, nor does what a run that died left behind."""
+    where = None if feed_name is None else equal("feed", feed_name)
+    lake.view(con, f"{name}__all", QUARANTINE, where=where)
+    lake.view(con, f"{name}__manifest", MANIFEST, where=where)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE "{name}" AS
+        SELECT * FROM "{name}__all"
+        WHERE mended_at IS NULL AND (feed, object_id) IN (
+            SELECT (feed, object_id) FROM (
+                SELECT *, row_number() OVER (PARTITION BY feed, object_name ORDER BY known_at, ingest_seq, object_id)
+                    AS age
+                FROM "{name}__manifest"
+            )
+            QUALIFY age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY feed, object_name), 0)
         )
         """
     ).fetchall()

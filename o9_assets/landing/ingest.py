@@ -21,7 +21,7 @@ import pyarrow as pa
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
 from o9_assets.landing.known import Known, known
-from o9_assets.landing.plain import Hopeless, make_plain
+from o9_assets.landing.plain import Hopeless, make_plain, with_one_line_end
 from o9_assets.landing.staging import Staging
 from o9_assets.landing.transfers import held_back, releases
 from o9_assets.planning.feeds import Feed, Match
@@ -111,7 +111,13 @@ def ingest(
             known_at = _known_at(feed, arrival.match.covers_date, now, timezone)
             try:
                 plain = make_plain(spooled.path, feed.format, plains)
-                staging.add(arrival.found, plain, known_at)
+                try:
+                    staging.add(arrival.found, plain, known_at)
+                except Hopeless as hopeless:
+                    alike = with_one_line_end(plain, feed.format, plains) if hopeless.reason == "unreadable" else None
+                    if alike is None:
+                        raise
+                    staging.add(arrival.found, alike, known_at)
             except Hopeless as hopeless:
                 staging.set_aside(arrival.found, known_at, hopeless)
             waiting.append((arrival, spooled))

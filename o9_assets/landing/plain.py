@@ -8,15 +8,16 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from o9_assets.landing.json_sequence import as_lines
 from o9_assets.landing.quotes import Quotes
+from o9_assets.landing.records import records
 from o9_assets.planning.feeds import Format
 
-__all__ = ["Hopeless", "Plain", "make_plain"]
+__all__ = ["Hopeless", "Plain", "make_plain", "with_one_line_end"]
 
 BLOCK = 4 << 20
 
@@ -108,3 +109,21 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
     if target.stat().st_size == 0:
         raise Hopeless("empty_object", "it holds no text")
     return Plain(target, has_nul, quotes.count, quotes.all_closed)
+
+
+def with_one_line_end(plain: Plain, form: Format, folder: Path) -> Plain | None:
+    """The same records of a CSV object, each ended alike, which the parser wants; None where they are already. What is
+    quoted keeps its line breaks."""
+    ends = set()
+    with plain.path.open("rb") as lines:
+        for line in lines:
+            ends.add(line.endswith(b"\r\n"))
+            if len(ends) == 2:
+                break
+    if form.type != "csv" or len(ends) < 2:
+        return None
+    target = folder / uuid.uuid4().hex
+    with target.open("wb") as sink:
+        for _, _, text in records(plain.path, form.quote, form.delimiter):
+            sink.write(text + b"\n")
+    return replace(plain, path=target)

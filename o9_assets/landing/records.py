@@ -65,14 +65,14 @@ def _plain(block: bytes, sign: bytes) -> bool:
 def wanted_records(
     path: Path, quote: str, delimiter: str, numbers: set[int], offsets: set[int]
 ) -> tuple[dict[int, str], dict[int, int]]:
-    """Original text of the wanted record numbers and of the records that hold the wanted byte offsets, by number;
-    and the number of the record that holds each wanted offset."""
+    """Original text of the wanted record numbers and of the records that hold the wanted byte offsets (the first is 1,
+    as DuckDB counts them), by number; and the number of the record that holds each wanted offset."""
     texts: dict[int, str] = {}
     held: dict[int, int] = {}
     lines, places = sorted(numbers, reverse=True), sorted(offsets, reverse=True)
 
     def skip(number: int, offset: int, count: int, size: int) -> bool:
-        return (not lines or lines[-1] > number + count) and (not places or places[-1] >= offset + size)
+        return (not lines or lines[-1] > number + count) and (not places or places[-1] > offset + size)
 
     for number, start, text in records(path, quote, delimiter, skip=skip):
         end = start + len(text) + 2

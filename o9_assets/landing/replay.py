@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -48,18 +47,23 @@ def mend(
 ) -> None:
     """Take in a quarantined record with the text that it should have had (a JSON object for Parquet and JSON lines).
 
-    Raises Permanent where no such record waits to be mended, where another version replaced its object or it is no
-    longer there to tell its header, and where the new text has a fault as well, which is then named.
+    Raises Permanent where no such record of the version that counts waits to be mended, where its object is no longer
+    there to tell its header, and where the new text has a fault as well, which is then named.
     """
     waiting = all_of(equal("feed", feed_name), equal("object_name", object_name), equal("line", line))
     rows = [row for row in lake.read(QUARANTINE, where=waiting).to_pylist() if row["mended_at"] is None]
-    if not rows:
-        raise Permanent(
-            f"No record {line} of {object_name} is in quarantine.", remedy="The asset lake/quarantine lists what is."
-        )
     form = feed.format
     with tempfile.TemporaryDirectory() as folder, engine.connect() as con:
-        row, version = _holding(con, rows, lake, feed_name)
+        versions = _holding(con, lake, feed_name, object_name)
+        # What another version replaced, or a run that died left there, counts nowhere: mended, it would still not.
+        rows = [row for row in rows if row["object_id"] in versions]
+        if not rows:
+            raise Permanent(
+                f"No record {line} of {object_name} is in quarantine.",
+                remedy="The asset lake/quarantine lists what is.",
+            )
+        row = max(rows, key=lambda one: list(versions).index(one["object_id"]))
+        version = versions[row["object_id"]]
         found, header = LandedObject(object_name, version, 0, now), ""
         if feed.dms is not None or (form.type == "csv" and feed.header_of(object_name) is None):
             found = _version(object_name, version, zone)
@@ -90,19 +94,13 @@ def mend(
     lake.overwrite(QUARANTINE, mended, all_of(waiting, equal("object_id", row["object_id"])))
 
 
-def _holding(
-    con: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], lake: Lake, feed_name: str
-) -> tuple[dict[str, Any], str]:
-    """Of quarantined records of one name and line, the one whose version still holds, and that version."""
-    manifest_view(con, lake, "listed", feed_name)
-    for row in reversed(rows):
-        sql = "SELECT object_version FROM listed WHERE holds AND object_id = $1"
-        for (version,) in con.execute(sql, [row["object_id"]]).fetchall():
-            return row, str(version)
-    raise Permanent(
-        f"Record {rows[-1]['line']} is of a version of {rows[-1]['object_name']} that another one replaced.",
-        remedy="Nothing is to be mended: only the records of the newest version count.",
+def _holding(con: duckdb.DuckDBPyConnection, lake: Lake, feed_name: str, object_name: str) -> dict[str, str]:
+    """Versions of the object that count, by their ids, the newest last."""
+    manifest_view(con, lake, "manifest", feed_name)
+    sql = (
+        "SELECT object_id, object_version FROM manifest WHERE object_name = $1 AND holds ORDER BY known_at, ingest_seq"
     )
+    return dict(con.execute(sql, [object_name]).fetchall())
 
 
 def _renew(lake: Lake, feed_name: str, object_ids: Sequence[str]) -> None:

@@ -45,9 +45,13 @@ class Memory:
         """The memory that a cursor holds; one that cannot be read is empty, which only asks once too often."""
         try:
             held = json.loads(text or "{}")
-            asked = {name: Asked(**entry) for name, entry in held["asked"].items()}
+            asked = {
+                name: Asked(str(entry["digest"]), float(entry["at"]), int(entry["attempt"]))
+                for name, entry in held["asked"].items()
+            }
             swept = {str(name): str(place) for name, place in held.get("swept", {}).items()}
-            return cls(asked, held.get("begin_with"), swept)
+            begin_with = held.get("begin_with")
+            return cls(asked, None if begin_with is None else str(begin_with), swept)
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls()
 
@@ -86,13 +90,15 @@ def decide(
     if not ids:
         return None, None
     digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
+    # Both ways: a clock that was ahead for a while must not hold up what is asked for until that moment comes.
+    ago = 0.0 if asked is None else abs(now - asked.at)
     attempt = 0
     if asked is not None and asked.digest == digest:
         wait = min(FIRST_WAIT_SECONDS * 2**asked.attempt, LONGEST_WAIT_SECONDS)
-        if now - asked.at < wait:
+        if ago < wait:
             return None, asked
         attempt = asked.attempt + 1
-    elif asked is not None and now - asked.at < patience:
+    elif asked is not None and ago < patience:
         return None, asked
     return Request(feed, f"{feed}:{digest}:{attempt}:{int(now)}", len(ids)), Asked(digest, now, attempt)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -72,7 +72,7 @@ def _csv(plain: Plain, feed: Feed, declared: tuple[str, ...] | None) -> Source:
     form = feed.format
     # Where every line end ends a record, threads can begin anywhere.
     parallel = plain.lines_are_records
-    header = _header(plain.path, form) if declared is None else list(declared)
+    header, blank = _header(plain.path, form) if declared is None else (list(declared), 0)
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
         raise Hopeless("wrong_header", f"names {', '.join(twice)} twice")
@@ -83,7 +83,7 @@ def _csv(plain: Plain, feed: Feed, declared: tuple[str, ...] | None) -> Source:
         f"read_csv({quoted(str(plain.path))}, auto_detect = false, header = {str(named).lower()}, "
         f"delim = {quoted(form.delimiter)}, quote = {quote}, escape = {quote}, columns = {{{columns}}}, "
         f"store_rejects = true, rejects_limit = 0, max_line_size = {LONGEST_RECORD_BYTES}, nullstr = '', "
-        f"parallel = {str(parallel).lower()})"
+        f"parallel = {str(parallel).lower()}, skip = {blank})"
     )
     available = [c for c in feed.source_columns if c in header]
     wanted = ", ".join(f"{name(c)} AS {source_alias(c)}" for c in available)
@@ -96,8 +96,8 @@ def _csv(plain: Plain, feed: Feed, declared: tuple[str, ...] | None) -> Source:
     )
 
 
-def _header(path: Path, form: Format) -> list[str]:
-    """The columns that the first record names."""
+def _header(path: Path, form: Format) -> tuple[list[str], int]:
+    """The columns that the first record names, and how many blank lines come before it."""
     with path.open(encoding="utf-8", newline="") as text:
         reader = csv.reader(
             itertools.islice(text, 50),
@@ -105,21 +105,24 @@ def _header(path: Path, form: Format) -> list[str]:
             **({"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE}),
         )
         try:
-            header = next((row for row in reader if row), [])
+            blank, header = next(((place, row) for place, row in enumerate(reader) if row), (0, []))
         except csv.Error as error:
             raise Hopeless("wrong_header", f"the first record cannot be read: {error}") from error
     if len(form.delimiter) > 1:
-        return header[0].split(form.delimiter) if header else []
-    return header
+        header = header[0].split(form.delimiter) if header else []
+    return header, blank
 
 
 def _jsonl(path: Path, feed: Feed) -> Source:
-    # Each line whole, through the CSV reader with signs that no text holds; what is no JSON object gets a fault.
+    # Each line whole, through the CSV reader with signs that no JSON holds; what is no JSON object gets a fault. With a
+    # second column, blank lines are no records, as in a CSV.
     lines = (
-        f"SELECT record FROM read_csv({quoted(str(path))}, auto_detect = false, header = false, delim = chr(31), "
-        f"quote = '', escape = '', columns = {{'record': 'VARCHAR'}}, max_line_size = {LONGEST_RECORD_BYTES})"
-    ).replace("chr(31)", "'\x1f'")
-    return json_source(lines, feed)
+        f"SELECT CASE WHEN rest IS NULL THEN record END AS record FROM read_csv({quoted(str(path))}, "
+        f"auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', null_padding = true, "
+        f"columns = {{'record': 'VARCHAR', 'rest': 'VARCHAR'}}, max_line_size = {LONGEST_RECORD_BYTES}, "
+        "store_rejects = true, rejects_limit = 0)"
+    )
+    return replace(json_source(lines, feed), rejects=True)
 
 
 def json_source(records: str, feed: Feed, *, numbered: bool = False) -> Source:
@@ -162,6 +165,8 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path, feed: Feed, dataset: Da
     relation = f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
     try:
         described = con.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except duckdb.OutOfMemoryException:
+        raise  # nothing that the object could help
     except duckdb.Error as error:
         raise Hopeless("broken_parquet", str(error).splitlines()[0][:500]) from error
     types = {row[0]: row[1] for row in described}

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from o9_assets.dataset import Dataset
+from o9_assets.failures import Passing
 from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.landing.dms import moment_of, own_records
 from o9_assets.landing.plain import Hopeless, Plain
@@ -37,6 +38,7 @@ REASONS = {
     "INVALID ENCODING": ("wrong_encoding", "the record holds bytes that are no UTF-8"),
     "INVALID STATE": ("broken_record", "the record cannot be parsed"),
 }
+NOT_JSON = ("not_json", "the line is no JSON object")
 
 
 @dataclass
@@ -91,13 +93,18 @@ class Staging:
         json = ", not_json BOOLEAN, nested VARCHAR[]" if feed.format.type == "jsonl" else ""
         self._run(f"CREATE TEMP TABLE texts (object_no INTEGER, source_line BIGINT{json}, {texts})")
 
+    @property
+    def _quote(self) -> str:
+        """What may reach over a line end."""
+        return self.feed.format.quote if self.feed.format.type == "csv" else ""
+
     def _run(self, sql: str) -> list[Any]:
         return self._con.execute(sql).fetchall()
 
     # Reading
 
     def add(self, found: LandedObject, plain: Plain, known_at: datetime) -> None:
-        """Read an object. Raises Hopeless, with nothing of the object staged."""
+        """Read an object. Raises Hopeless, with nothing of the object staged; Passing where memory or disk ran out."""
         whole, own = plain, None
         if self.feed.dms is not None and (known := dms_file(found.name)) and known.kind == "transactions":
             own = own_records(plain, self.feed.format, self.feed.dms)
@@ -114,6 +121,12 @@ class Staging:
                 rows = f"SELECT {len(self._entries)} AS object_no, 0 AS source_line, * FROM ({source.sql})"
                 [(entry.parsed,)] = self._run(f"INSERT INTO staged {self._judged(source, plain.has_nul, rows)}")
                 self._take_rejects(entry, plain, source)
+        except duckdb.OutOfMemoryException as error:
+            # A full disk too. It says nothing about the object, which must not be taken for unreadable.
+            raise Passing(
+                f"There was no room to read {found.name}: {str(error).splitlines()[0][:500]}",
+                remedy="It is tried again; if that does not help, raise O9_MEMORY_LIMIT or free the disk of spills.",
+            ) from error
         except duckdb.Error as error:
             self._run("DROP TABLE IF EXISTS reject_errors")
             self._run("DROP TABLE IF EXISTS reject_scans")
@@ -182,7 +195,7 @@ class Staging:
         nul = tuple(c.name for c in self.dataset.columns if c.type == "string") if has_nul else ()
         fault = fault_expression(self.dataset, self.feed, nul_columns=nul)
         if self.feed.format.type == "jsonl":
-            fault = f"CASE WHEN not_json THEN ['not_json', NULL, 'the line is no JSON object'] ELSE {fault} END"
+            fault = f"CASE WHEN not_json THEN ['{NOT_JSON[0]}', NULL, '{NOT_JSON[1]}'] ELSE {fault} END"
         given = {c.name for c in self._own if c.name in self.feed.columns}
         own = ", ".join(name(c.name) if c.name in given else f"NULL AS {name(c.name)}" for c in self._own)
         original = "NULL"
@@ -220,10 +233,13 @@ class Staging:
             return []
         entry.unparsed = len(found)
         texts, held = wanted_records(
-            plain.path, self.feed.format.quote, self.feed.format.delimiter, set(), {row[0] for row in found}
+            plain.path, self._quote, self.feed.format.delimiter, set(), {row[0] for row in found}
         )
         for offset, kind, message in found:
             reason, detail = REASONS.get(kind, ("broken_record", "the record cannot be parsed"))
+            if self.feed.format.type == "jsonl" and kind == "TOO MANY COLUMNS":
+                # It holds the sign that no JSON text can hold.
+                reason, detail = NOT_JSON
             line = held.get(offset)
             text = None if line is None else texts[line]
             entry.faults.append(Fault(line, reason, None, f"{detail} ({message})"[:500], text=text))
@@ -254,8 +270,7 @@ class Staging:
         for entry in self._entries:
             wanted = {fault.line for fault in entry.faults if fault.line is not None and fault.text is None}
             if wanted and entry.plain is not None:
-                quote = self.feed.format.quote if self.feed.format.type == "csv" else ""
-                texts, _ = wanted_records(entry.plain.path, quote, self.feed.format.delimiter, wanted, set())
+                texts, _ = wanted_records(entry.plain.path, self._quote, self.feed.format.delimiter, wanted, set())
                 for fault in entry.faults:
                     fault.text = fault.text or texts.get(fault.line or 0)
             elif wanted and entry.records is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -47,13 +47,21 @@ def tick(
     lake: Lake,
     queue: LandingQueue | None = None,
     keys: Keyed | None = None,
+    transfers: Collection[str] = (),
     budget_seconds: float,
 ) -> Outcome:
-    """Look at every feed within the budget. `memory` is what the last tick left, and was kept since."""
+    """Look at every feed within the budget. `memory` is what the last tick left, and was kept since; `transfers` are
+    those that the settings declare: what another one holds back, nobody will release unasked."""
     began = time.monotonic()
     memory = memory.of(feeds)
     state = _State(dict(memory.asked), dict(memory.swept))
     listed, holds = known(lake), held_back(lake)
+    state.told += [
+        f"what came below {hold.lands} since {hold.begin:%Y-%m-%d %H:%M} UTC is held back by the transfer "
+        f"{hold.transfer}, which did not succeed and which the settings no longer name: name it again and run it"
+        for hold in holds
+        if hold.transfer not in transfers
+    ]
     if queue is not None and keys is not None:
         state.take_events(queue, keys, feeds, listed)
     names = sorted(feeds)
@@ -119,7 +127,7 @@ class _State:
         elif fresh := found.swept - found.tail:
             # Each part of a sweep shows others of what one run takes in, so parts ask no more often than runs fail.
             last = self.asked.get(name)
-            if last is None or now - last.at >= FIRST_WAIT_SECONDS:
+            if last is None or abs(now - last.at) >= FIRST_WAIT_SECONDS:
                 self._keep(late, decide(name, fresh, self.asked.get(late), now, patience=FIRST_WAIT_SECONDS))
 
     def take_events(
@@ -147,7 +155,7 @@ class _State:
         self, message: Message, keys: Keyed, feeds: Mapping[str, Feed], listed: Mapping[str, Known]
     ) -> Sequence[tuple[str, str]]:
         """Feeds and objects that the message tells of, that are not in, and that no run was asked for since."""
-        waiting = []
+        waiting, now = [], time.time()
         for told in created(message.body):
             found = keys.told(told.bucket, told.key, told.etag)
             if found is None:
@@ -157,7 +165,7 @@ class _State:
                 if (
                     feed.match(found.name) is not None
                     and (new := listed.get(feed_name, Known()).new(found)) is not None
-                    and (asked is None or asked.at <= message.sent_at)
+                    and (asked is None or not message.sent_at < asked.at <= now)
                 ):
                     waiting.append((feed_name, new.object_id))
         return waiting

@@ -169,14 +169,24 @@ class Hold:
 
 
 def held_back(lake: Lake) -> list[Hold]:
-    """What transfers that have not succeeded wrote since their last success."""
-    columns = ["transfer", "number", "lands", "state", "started_at", "ended_at"]
+    """What transfers that have not succeeded wrote since their last success, or since that of another transfer which
+    has the same task of the service and the same place: they were renamed."""
+    columns = ["transfer", "number", "kind", "resource", "lands", "state", "started_at", "ended_at"]
     rows = lake.read(TRANSFERS, columns=columns).to_pylist()
     holds = []
+
+    def repeated(row: dict[str, Any]) -> bool:
+        return any(
+            other["state"] == State.SUCCEEDED
+            and all(other[name] == row[name] for name in ("kind", "resource", "lands"))
+            and other["started_at"] > row["started_at"]
+            for other in rows
+        )
+
     for transfer in sorted({row["transfer"] for row in rows}):
         own = sorted((row for row in rows if row["transfer"] == transfer), key=lambda row: row["number"])
         good = max((row["number"] for row in own if row["state"] == State.SUCCEEDED), default=0)
-        open_rows = [row for row in own if row["number"] > good]
+        open_rows = [row for row in own if row["number"] > good and not repeated(row)]
         if open_rows:
             end = open_rows[-1]["ended_at"]
             begin = open_rows[0]["started_at"].replace(tzinfo=UTC) - SKEW

@@ -24,18 +24,19 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
     from o9_assets.assets.forecast.backtest import BACKTEST
     from o9_assets.assets.forecast.predictions import PREDICTIONS
     from o9_assets.exchange.datasets import DEMAND_EXPORT
-    from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+    from o9_assets.landing.accepted import waiting_view
+    from o9_assets.landing.datasets import MANIFEST
     from o9_assets.resources.lake import equal
 
     lake = deployment.resources["lake"].open()
     with deployment.resources["engine"].open().connect() as con:
         for name, dataset in (
             ("manifest", MANIFEST),
-            ("quarantine", QUARANTINE),
             ("history", DEMAND_HISTORY),
             ("books", DEMAND_EXPORT),
         ):
             lake.view(con, name, dataset)
+        waiting_view(con, lake, "waiting")
         lake.view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
         lake.view(con, "predictions", PREDICTIONS, where=equal("cycle", cycle))
 
@@ -49,10 +50,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         ):
             set_aside = f", {aside:,} rows and {whole:,} files set aside" if aside or whole else ""
             lines.append(f"  {feed:<24}{objects:>7,} files{landed:>12,} rows{accepted:>12,} accepted{set_aside}")
-        reasons = rows(
-            "SELECT reason, count(*), sum(value_at_risk) FROM quarantine WHERE mended_at IS NULL GROUP BY 1 "
-            "ORDER BY 2 DESC, 1"
-        )
+        reasons = rows("SELECT reason, count(*), sum(value_at_risk) FROM waiting GROUP BY 1 ORDER BY 2 DESC, 1")
         if reasons:
             lines += ["", "What was set aside, and why"]
             for reason, count, value in reasons:

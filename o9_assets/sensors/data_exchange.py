@@ -7,8 +7,9 @@ and tick; when the time budget is used up the next tick begins with the transfer
 
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,6 +17,9 @@ from o9_assets.failures import Failed
 from o9_assets.planning.settings import Settings
 from o9_assets.planning.transfers import DataExchangeTransfer
 from o9_assets.resources.configured import LakeResource, MoversResource
+
+if TYPE_CHECKING:
+    from o9_assets.resources.transfers.revision_events import Received, RevisionEvents
 
 __all__ = ["build"]
 
@@ -46,41 +50,79 @@ def build(settings: Settings, *, running: bool, movers: bool = True) -> list[dg.
         names = sorted(transfers)
         start = names.index(memory.begin_with) if memory.begin_with in names else 0
         began, room, requests, begin_with = time.monotonic(), lake.open(), [], None
+        queues, unlooked = _Queues(context, movers), set(names)
         for name in names[start:] + names[:start]:
             if time.monotonic() - began > BUDGET_SECONDS:
                 begin_with = name
                 break
             transfer = transfers[name]
-            events = movers.open_events(transfer.queue) if transfer.queue else None
-            received = events.receive(EVENT_SECONDS) if events else None
-            told = received is not None and transfer.data_set in received.data_sets
-            if received is not None and received.strange:
-                context.log.warning(f"{name}: {received.strange} messages in its queue are no event of a revision")
+            told = transfer.data_set in queues.data_sets(name, transfer.queue)
             due = time.time() - looked.get(name, 0) >= transfer.poll_minutes * 60
             if told or due or name in asked:
                 looked[name] = time.time()
                 found = _work(context, name, transfer, settings, movers, room)
-                if found is not None:
-                    request, entry = decide(name, found, asked.pop(name, None), time.time())
-                    if entry is not None:
-                        asked[name] = entry
-                    if request is not None:
-                        context.log.info(f"{name}: {', '.join(found[:10])}")
-                        requests.append(
-                            dg.RunRequest(
-                                run_key=request.run_key,
-                                asset_selection=[dg.AssetKey(["landing", name])],
-                                tags={"o9_assets/transfer": name, "o9_assets/revisions": str(request.objects)},
-                            )
+                if found is None:
+                    continue  # this look was in vain: events of it come back by themselves
+                request, entry = decide(name, found, asked.pop(name, None), time.time())
+                if entry is not None:
+                    asked[name] = entry
+                if request is not None:
+                    context.log.info(f"{name}: {', '.join(found[:10])}")
+                    requests.append(
+                        dg.RunRequest(
+                            run_key=request.run_key,
+                            asset_selection=[dg.AssetKey(["landing", name])],
+                            tags={"o9_assets/transfer": name, "o9_assets/revisions": str(request.objects)},
                         )
-                elif told:
-                    continue  # the events come back by themselves: this look was in vain
-            if events is not None and received is not None:
-                events.remove(received)
+                    )
+            unlooked.discard(name)
+        queues.remove_all_but({(transfers[name].queue, transfers[name].data_set) for name in unlooked})
         cursor = _dumps(Memory(asked, begin_with), looked)
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else "nothing new", cursor=cursor)
 
     return [data_exchange_revisions]
+
+
+class _Queues:
+    """The queues of a tick. Several transfers may share one, so it is read once, and its events are removed when every
+    transfer that they tell of was looked at. A queue that cannot be read is told; what it would tell, polling finds."""
+
+    def __init__(self, context: dg.SensorEvaluationContext, movers: MoversResource) -> None:
+        self._context, self._movers = context, movers
+        self._read: dict[str, tuple[RevisionEvents, Received] | None] = {}
+
+    def data_sets(self, name: str, url: str | None) -> frozenset[str]:
+        """What the events in the queue of a transfer tell of."""
+        if url is None:
+            return frozenset()
+        if url not in self._read:
+            self._read[url] = None
+            with self._told(name):
+                events = self._movers.open_events(url)
+                received = events.receive(EVENT_SECONDS)
+                self._read[url] = events, received
+                if received.strange:
+                    self._context.log.warning(
+                        f"{name}: {received.strange} messages in its queue are no event of a revision"
+                    )
+        read = self._read[url]
+        return read[1].data_sets if read else frozenset()
+
+    def remove_all_but(self, waiting: set[tuple[str | None, str]]) -> None:
+        """Remove the events, but those of queues that tell of a data set which waits to be looked at."""
+        for url, read in self._read.items():
+            if read is not None and not any(queue == url and one in read[1].data_sets for queue, one in waiting):
+                with self._told(url):
+                    read[0].remove(read[1])
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        from botocore.exceptions import ClientError
+
+        try:
+            yield
+        except (Failed, ClientError) as error:
+            self._context.log.error(f"{name}: its queue: {error}")
 
 
 def _work(

@@ -45,6 +45,7 @@ def build(settings: Settings, *, running: bool) -> dg.SensorDefinition:
                 lake=lake.open(),
                 queue=zone.queue(),
                 keys=opened if isinstance(opened, S3Zone) else None,
+                transfers=settings.transfers.keys(),
                 budget_seconds=BUDGET_SECONDS,
             )
         for line in found.told:

@@ -30,19 +30,20 @@ def build(settings: Settings) -> list[Any]:
     def quarantine(
         context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
     ) -> dg.MaterializeResult:
+        from o9_assets.landing.accepted import waiting_view
+
         with engine.open().connect() as con:
-            lake.open().view(con, "quarantine", ROWS)
-            open_rows = "FROM quarantine WHERE mended_at IS NULL"
+            waiting_view(con, lake.open(), "waiting")
             by_reason = con.execute(
                 "SELECT feed, reason, count(*), round(CAST(sum(value_at_risk) AS DOUBLE), 2) "
-                f"{open_rows} GROUP BY ALL ORDER BY 3 DESC, 1, 2"
+                "FROM waiting GROUP BY ALL ORDER BY 3 DESC, 1, 2"
             ).fetchall()
             newest = con.execute(
                 "SELECT concat(object_name, ' line ' || line), concat(reason, ': ', left(detail, 100)), "
                 "left(original_text, 40) || CASE WHEN length(original_text) > 40 THEN ' …' ELSE '' END "
-                f"{open_rows} ORDER BY known_at DESC, object_name, line LIMIT 50"
+                "FROM waiting ORDER BY known_at DESC, object_name, line LIMIT 50"
             ).fetchall()
-            [(mended,)] = con.execute("SELECT count(mended_at) FROM quarantine").fetchall()
+            [(mended,)] = con.execute("SELECT count(mended_at) FROM waiting__all").fetchall()
         metadata: dict[str, Any] = {
             "dagster/row_count": sum(row[2] for row in by_reason),
             "mended rows": mended,

@@ -48,21 +48,19 @@ def standing(feed_name: str, lake: "Lake", engine: "Engine") -> dict[str, Any]:
 
 def _account(feed_name: str, lake: "Lake", engine: "Engine") -> tuple[str, list[tuple[str, int, float | None]]]:
     """The feed's account by its manifest, as a sentence, and what waits in quarantine by reason."""
-    from o9_assets.landing.accepted import manifest_view
-    from o9_assets.landing.datasets import QUARANTINE
-    from o9_assets.resources.lake import equal
+    from o9_assets.landing.accepted import manifest_view, waiting_view
 
     with engine.connect() as con:
         manifest_view(con, lake, "manifest", feed_name)
-        lake.view(con, "quarantine", QUARANTINE, where=equal("feed", feed_name))
+        waiting_view(con, lake, "waiting", feed_name)
         [(landed, accepted, quarantined, superseded, others)] = con.execute(
             "SELECT coalesce(sum(landed_rows), 0), coalesce(sum(accepted_rows) FILTER (WHERE holds), 0), "
             "coalesce(sum(quarantined_rows) FILTER (WHERE holds), 0), "
             "coalesce(sum(landed_rows) FILTER (WHERE NOT holds), 0), coalesce(sum(other_rows), 0) FROM manifest"
         ).fetchall()
         reasons = con.execute(
-            "SELECT reason, count(*), round(CAST(sum(value_at_risk) AS DOUBLE), 2) FROM quarantine "
-            "WHERE mended_at IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+            "SELECT reason, count(*), round(CAST(sum(value_at_risk) AS DOUBLE), 2) FROM waiting "
+            "GROUP BY 1 ORDER BY 2 DESC, 1"
         ).fetchall()
     told = (
         f"{landed:,} landed = {accepted:,} accepted + {quarantined:,} quarantined + {superseded:,} superseded by a new "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
+import re
 import uuid
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,6 +53,29 @@ def _same(path: Path, content: bytes | Path) -> bool:
     return True
 
 
+def _shown(name: str) -> str:
+    """A file's name as text; bytes that are no UTF-8 come as \\xe4."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _as_lies(path: Path) -> Path:
+    """The file of a shown name."""
+    if path.exists():
+        return path
+    raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path))
+    return Path(os.fsdecode(raw))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file or a link to one; a link that leads back to itself is none."""
+    try:
+        return entry.is_file()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
+
+
 class FolderZone:
     """A landing zone in a folder. A version is size, inode and time of change in nanoseconds."""
 
@@ -74,11 +99,11 @@ class FolderZone:
         try:
             with os.scandir(folder) as scan:
                 # A folder sorts as its name with a slash, so that names come in the order S3 gives them.
-                entries = sorted(scan, key=lambda e: e.name + ("/" if e.is_dir(follow_symlinks=False) else ""))
+                entries = sorted(scan, key=lambda e: _shown(e.name) + ("/" if e.is_dir(follow_symlinks=False) else ""))
         except FileNotFoundError:
             return
         for entry in entries:
-            name = base + entry.name
+            name = base + _shown(entry.name)
             if being_written(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
@@ -87,7 +112,7 @@ class FolderZone:
                     continue  # everything in it comes before
                 if inside.startswith(prefix) or prefix.startswith(inside):
                     yield from self._walk(folder / entry.name, inside, prefix, after)
-            elif name > after and name.startswith(prefix) and entry.is_file() and self._inside(entry):
+            elif name > after and name.startswith(prefix) and _is_file(entry) and self._inside(entry):
                 yield name, entry
 
     def _inside(self, entry: os.DirEntry[str]) -> bool:
@@ -99,7 +124,7 @@ class FolderZone:
         return LandedObject(name, version, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
 
     def spool(self, found: LandedObject, folder: Path) -> Spooled:
-        path = self._path(found.name)
+        path = self._inside_root(_as_lies(self._root / found.name), found.name)
         gone = ObjectChanged(f"{found.name} changed while it was read.", remedy="It is taken at the next tick.")
         try:
             with path.open("rb") as source:
@@ -144,7 +169,9 @@ class FolderZone:
             part.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        path = self._root / checked(name)
+        return self._inside_root(self._root / checked(name), name)
+
+    def _inside_root(self, path: Path, name: str) -> Path:
         if not path.resolve().is_relative_to(self._root):
             raise BadName(
                 f"{name!r} is a link that leads out of the landing zone.", remedy="Put the file itself there."

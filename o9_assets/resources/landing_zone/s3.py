@@ -139,13 +139,14 @@ class S3Zone:
     def _get(self, found: LandedObject, start: int, version_id: str | None) -> Any:
         from botocore.exceptions import ClientError
 
-        query: dict[str, Any] = {"Bucket": self._bucket, "Key": self._prefix + checked(found.name)}
+        # A key leads nowhere else, whatever signs it has.
+        query: dict[str, Any] = {"Bucket": self._bucket, "Key": self._prefix + found.name}
         if start:
             query["Range"] = f"bytes={start}-"
+        # Always: the version `null`, of a bucket that no longer keeps versions, can be overwritten.
+        query["IfMatch"] = f'"{found.version}"'
         if version_id is not None:
             query["VersionId"] = version_id
-        else:
-            query["IfMatch"] = f'"{found.version}"'
         try:
             return self._client.get_object(**query)
         except ClientError as error:

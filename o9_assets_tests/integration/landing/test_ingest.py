@@ -154,6 +154,7 @@ def test_history_can_be_loaded_as_it_was_known(tmp_path: Path) -> None:
         ("O1;1;a1;S1;2025-01-06;1;1;1", "too_many_fields", None),
         ('O1;1;"a1;S1;2025-01-06;1;1', "broken_quote", None),
         ("O1;1;a\0;S1;2025-01-06;1;1", "nul_byte", "item_code"),
+        ("x", "too_few_fields", None),
     ],
 )
 def test_a_bad_row_is_kept_with_its_reason_and_its_line(
@@ -277,6 +278,38 @@ def test_json_lines_are_read_and_what_is_no_object_is_a_bad_row(tmp_path: Path) 
     ]
 
 
+@pytest.mark.faults
+def test_blank_lines_are_no_records_and_numbers_and_texts_go_together(tmp_path: Path) -> None:
+    company = jsonl(tmp_path)
+    good = '{"order":"O1","line":"1","item":"a1","ship_to":"S1","date":"2025-01-06","qty":5,"price":2.5}'
+    company.put("orders/2025-01-06.jsonl", f"\n{good}\n\n\n{{broken\n\n{good}\n\n")
+    company.ingest()
+    assert [row["line"] for row in company.raw()] == [1, 3]
+    assert [(row["line"], row["original_text"]) for row in company.quarantine()] == [(2, "{broken")]
+    assert balanced(company)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ('{"order":"' + "x" * (9 << 20) + '"}', "record_too_long"),
+        ('{"order":"a\x1fb"}', "not_json"),
+        ("{}\x1fa\x1fb", "not_json"),
+        ("\x1f", "not_json"),
+    ],
+)
+def test_a_line_that_cannot_be_a_record_costs_no_other_one(tmp_path: Path, record: str, reason: str) -> None:
+    company = jsonl(tmp_path)
+    good = '{"order":"O1","line":"1","item":"a1","ship_to":"S1","date":"2025-01-06","qty":5,"price":2.5}'
+    company.put("orders/2025-01-06.jsonl", f"{good}\n{record}\n{good}\n[]\n{record}")
+    company.ingest()
+    assert [row["line"] for row in company.raw()] == [1, 3]
+    assert reasons(company) == [(2, reason, None), (4, "not_json", None), (5, reason, None)]
+    assert [str(row["original_text"])[:5] for row in company.quarantine()] == [record[:5], "[]", record[:5]]
+    assert balanced(company)
+
+
 def parquet(tmp_path: Path, quantity: pa.Array) -> Company:
     company = Company(tmp_path, SETTINGS.replace('format: {type: csv, delimiter: ";"}', "format: {type: parquet}"))
     n = len(quantity)
@@ -394,3 +427,23 @@ def test_whatever_lands_every_record_is_accounted_for(
     assert balanced(company)
     if '"' not in text and not report.set_aside:
         assert report.landed_rows == sum(1 for line in text.split("\n") if line) - 1  # without the header
+
+
+def test_a_file_with_two_kinds_of_line_ends_is_read(company: Company) -> None:
+    quoted = 'O3;1;"a\r\n1";S1;2025-01-06;5;2.50'
+    company.put("orders/2025-01-06.csv", f"{ORDERS}\r\n{GOOD}\nO2;1;a1;S1;2025-01-06;x;1\r\n\n{quoted}\r\n{GOOD}")
+    report = company.ingest()
+    assert (report.set_aside, report.landed_rows, report.accepted_rows) == ({}, 4, 3)
+    assert [(row["line"], row["item_code"]) for row in company.raw()] == [(2, "A1"), (4, "A\r\n1"), (5, "A1")]
+    [fault] = company.quarantine()
+    assert (fault["line"], fault["original_text"]) == (3, "O2;1;a1;S1;2025-01-06;x;1")
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n\r\n"])
+def test_blank_lines_before_the_header_are_no_records(company: Company, blank: str) -> None:
+    end = blank[:2] if blank.startswith("\r") else "\n"
+    rows = (ORDERS, GOOD, "O2;1;a1;S1;2025-01-06;x;1", "O3;1;a1;S1")
+    company.put("orders/2025-01-06.csv", blank + "".join(row + end for row in rows))
+    report = company.ingest()
+    assert (report.landed_rows, report.accepted_rows) == (3, 1)
+    assert [(row["line"], row["original_text"]) for row in company.quarantine()] == [(3, rows[2]), (4, rows[3])]

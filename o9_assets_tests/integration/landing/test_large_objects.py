@@ -1,11 +1,16 @@
 """An object too large to be gathered with others is read by several threads; its account is that of a small one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from o9_assets.failures import Passing
 from o9_assets.landing.accounts import account_of
 from o9_assets.landing.staging import LARGE_BYTES
+from o9_assets.resources.engine import Engine
 from o9_assets_tests.company import ORDERS, SETTINGS, Company
 
 RECORDS = 200_000
@@ -81,3 +86,26 @@ def test_a_position_is_counted_in_the_object_s_order_even_without_line_numbers(t
             "SELECT count(*), count(*) FILTER (WHERE order_line = CAST(CAST(quantity AS INT) AS VARCHAR)) FROM raw"
         )
         assert found.fetchall() == [(150_000, 150_000)]
+
+
+@pytest.mark.faults
+def test_where_memory_and_disk_run_out_the_object_is_tried_again_and_not_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company, connect = Company(tmp_path), Engine.connect
+    company.orders(*(record(number, "") for number in range(RECORDS)))
+
+    @contextmanager
+    def cramped(self: Engine) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connect(self) as con:
+            # What DuckDB says of a full disk is the same.
+            con.execute("SET memory_limit = '20MB'; SET max_temp_directory_size = '1MB'")
+            yield con
+
+    monkeypatch.setattr(Engine, "connect", cramped)
+    with pytest.raises(Passing, match=r"no room to read orders/2025-01-06.csv: Out of Memory"):
+        company.ingest()
+    assert company.manifest() == []
+    monkeypatch.undo()
+    assert company.ingest().set_aside == {}
+    assert company.ingest().objects == 0

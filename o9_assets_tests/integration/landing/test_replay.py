@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from o9_assets.assets.raw.feed_report import standing
 from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
 from o9_assets.landing.accepted import accepted_view, changes_since
@@ -114,6 +115,38 @@ def test_a_mended_text_with_a_fault_changes_nothing_and_names_it(company: Compan
     assert company.quarantine()[0]["mended_at"] is None
 
 
+@pytest.mark.parametrize("before", ["another version", "a run that died"])
+def test_the_record_of_the_version_that_counts_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    def text(number: int) -> str:
+        return f'{{"order":"O{number}","line":"1","item":"a","ship_to":"S","date":"2025-01-06","qty":"%s"}}\n'
+
+    company = Company(tmp_path, SETTINGS.replace('{type: csv, delimiter: ";"}', "{type: jsonl}"))
+    company.put(NAME, text(1) % "many")
+    overwrite = Lake.overwrite
+
+    def die(self: Lake, *given: Any, **more: Any) -> None:
+        overwrite(self, *given, **more)
+        raise KeyboardInterrupt
+
+    if before == "a run that died":
+        monkeypatch.setattr(Lake, "overwrite", die)
+        with pytest.raises(KeyboardInterrupt):
+            company.ingest()
+        monkeypatch.setattr(Lake, "overwrite", overwrite)
+    else:
+        company.ingest()
+    company.put(NAME, text(2) % "few")
+    company.ingest(now=datetime(2025, 2, 2))
+    mended(company, 1, (text(2) % 7).strip())
+    with duckdb.connect() as con:
+        accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
+        assert con.execute("SELECT order_id, quantity FROM now").fetchall() == [("O2", Decimal(7))]
+    with pytest.raises(Permanent, match="No record 1 of"):
+        mended(company, 1, (text(1) % 7).strip())
+
+
 def test_a_record_that_is_not_in_quarantine_is_told(company: Company) -> None:
     with pytest.raises(Permanent, match=f"No record 2 of {NAME} is in quarantine"):
         mended(company, line=2)
@@ -134,7 +167,7 @@ def test_a_record_of_a_version_that_was_replaced_is_not_mended(tmp_path: Path) -
     company.ingest()
     company.put(NAME, f"{GOOD}\n")
     company.ingest()
-    with pytest.raises(Permanent, match="that another one replaced"):
+    with pytest.raises(Permanent, match="No record 2 of"):
         mended(company, line=2)
     with duckdb.connect() as con:
         accepted_view(con, company.lake, company.dataset("erp_orders"), "erp_orders", "now")
@@ -173,3 +206,10 @@ def test_a_name_that_is_none_of_the_feed_s_is_told(company: Company) -> None:
     dataset = company.dataset("erp_orders")
     with pytest.raises(Permanent, match="is no object of erp_orders"):
         reread("erp_orders", bind(company.settings, dataset), dataset, ["orders/none.csv"], **rooms(company))
+
+
+def test_a_record_that_the_corrected_file_has_right_waits_no_more(company: Company) -> None:
+    assert "quarantine by reason" in standing("erp_orders", company.lake, company.engine)
+    company.orders(GOOD, MENDED)
+    company.ingest(now=datetime(2025, 2, 2))
+    assert "quarantine by reason" not in standing("erp_orders", company.lake, company.engine)

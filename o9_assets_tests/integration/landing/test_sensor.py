@@ -2,11 +2,16 @@
 
 import os
 import time
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
+from o9_assets.landing.datasets import TRANSFERS
+from o9_assets.landing.requests import Memory
+from o9_assets.landing.ticks import tick
 from o9_assets.resources.configured import LakeResource, ZoneResource
 from o9_assets.sensors import landing
 from o9_assets_tests.company import Company
@@ -101,3 +106,22 @@ def test_a_tick_that_runs_out_of_time_goes_on_with_the_next_feed(ticks: Ticks, m
     assert ticks.tick() == []
     monkeypatch.undo()
     assert ticks.tick() == [("erp_orders", "1")]
+
+
+def test_what_a_transfer_that_is_no_longer_declared_holds_back_is_told(tmp_path: Path) -> None:
+    company, at = Company(tmp_path), datetime(2025, 1, 6, 8)
+    text = {"kind": "dms", "resource": "task", "lands": "orders/", "state": "running", "token": "t"}
+    row = {**dict.fromkeys(TRANSFERS.column_names), **text, "transfer": "old_name", "number": 1, "started_at": at}
+    company.lake.append(TRANSFERS, pa.Table.from_pylist([row], schema=TRANSFERS.arrow_schema))
+    company.orders(GOOD)
+
+    def told(*declared: str) -> tuple[int, list[str]]:
+        feeds = {"erp_orders": company.settings.feeds["erp_orders"]}
+        more = {"zone": company.zone, "lake": company.lake, "budget_seconds": 5, "transfers": declared}
+        found = tick(Memory(), feeds, **more)
+        return len(found.requests), found.told
+
+    assert told("old_name") == (0, [])
+    requests, [line] = told("new_name")
+    assert requests == 0
+    assert line.startswith("what came below orders/ since 2025-01-06 07:59 UTC is held back by the transfer old_name")

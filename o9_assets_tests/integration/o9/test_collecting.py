@@ -141,3 +141,12 @@ def test_another_host_key_or_no_such_folder_is_denied_and_a_host_that_is_away_pa
     host.use(sftp={"port": 1}, retry=Retry(patience_seconds=1))
     with pytest.raises(Unavailable, match="could not be read"):
         brought(host)
+
+
+@pytest.mark.faults
+def test_a_file_with_the_same_content_and_a_later_time_is_brought_once(host: Host) -> None:
+    assert brought(host) == [NAME]
+    later = time.time() + 30
+    os.utime(host.exchange.store.files / "outbound" / NAME, (later, later))
+    brought(host)
+    assert brought(host) == []

@@ -49,6 +49,13 @@ class Told(Subscriber):
         self.cursor = result.cursor
         return list(result.run_requests or [])
 
+    def beside(self, **other: Any) -> None:
+        """Give the company another transfer, which the sensor comes to first."""
+        first = self.settings.transfers["sell_out"]
+        transfers = {"another": first.model_copy(update=other), "sell_out": first}
+        self.settings = self.settings.model_copy(update={"transfers": transfers})
+        [self.sensor] = data_exchange.build(self.settings, running=True)
+
     def waiting(self) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"]
@@ -154,6 +161,28 @@ def test_an_event_stays_in_the_queue_while_data_exchange_cannot_be_asked(subscri
     subscriber.provider.renew(subscriber.data_set)
     assert len(eventually(subscriber.tick)) == 1
     assert subscriber.waiting() == 0
+
+
+def test_a_queue_that_two_transfers_share_tells_both(subscriber: Told) -> None:
+    subscriber.beside(data_set="another's")
+    subscriber.polled_just_now()
+    subscriber.publish(7, "A,North,2026-06-07,5")
+    eventually(lambda: subscriber.waiting() == 1)
+    [request] = subscriber.tick()
+    assert request.tags["o9_assets/transfer"] == "sell_out"
+    assert subscriber.waiting() == 0
+
+
+@pytest.mark.faults
+def test_a_queue_that_is_gone_or_busy_keeps_no_transfer_from_being_looked_at(subscriber: Told, twin: Twin) -> None:
+    subscriber.beside(data_set="another's", queue=f"{subscriber.queue}-gone")
+    subscriber.publish(7, "A,North,2026-06-07,5")
+    eventually(lambda: subscriber.waiting() == 1)
+    [request] = subscriber.tick()
+    assert request.tags["o9_assets/transfer"] == "sell_out"
+    twin.faults.add("throttle", "sqs", "ReceiveMessage")
+    subscriber.cursor = None
+    assert len(subscriber.tick()) == 1
 
 
 def test_a_company_without_such_transfers_has_no_sensor(subscriber: Told) -> None:

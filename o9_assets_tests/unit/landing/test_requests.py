@@ -57,12 +57,35 @@ def test_with_patience_others_are_asked_for_only_after_a_while() -> None:
     assert request is not None
 
 
+@pytest.mark.faults
+def test_a_clock_that_was_ahead_for_a_while_holds_nothing_up() -> None:
+    _, asked = decide("orders", ["a"], None, 1_000_000.0)
+    assert decide("orders", ["a"], asked, 999_999.0) == (None, asked)
+    assert decide("orders", ["a"], asked, 1000.0)[0] is not None
+    assert decide("orders", ["b"], asked, 1000.0, patience=120)[0] is not None
+
+
 def test_events_are_asked_for_at_once_and_when_that_was_is_remembered() -> None:
     request, asked = decide_event("orders", ["a"], None, 1000.0)
     assert request is not None
     assert decide_event("orders", [], asked, 1010.0) == (None, asked)
 
 
-@pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"asked": 1}', '{"asked": {"a": {}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "nonsense",
+        "[]",
+        '{"asked": 1}',
+        '{"asked": {"a": {}}}',
+        '{"asked": {"a": {"digest": "d", "at": "soon", "attempt": 0}}}',
+        '{"asked": {"a": {"digest": "d", "at": 1, "attempt": null}}}',
+        '{"asked": {}, "begin_with": ["a"]}',
+    ],
+)
 def test_a_cursor_that_cannot_be_read_is_an_empty_memory(text: str | None) -> None:
-    assert Memory.loads(text) == Memory()
+    memory = Memory.loads(text)
+    assert memory.of({"a"}) == Memory()
+    assert decide("a", ["x"], memory.asked.get("a"), 1000.0)[0] is not None

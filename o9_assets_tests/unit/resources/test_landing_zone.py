@@ -77,6 +77,28 @@ def test_a_link_that_leads_out_is_neither_listed_nor_read(folder: FolderZone, tm
         folder.spool(type(found)("b.csv", found.version, 1, found.modified_at), tmp_path)
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "name", [b"a\\b.csv", b"a-\xe4.csv", b"\xc3\xa4/\xff.csv", b"a\n.csv", b" .csv", "ä.csv".encode()]
+)
+def test_a_file_of_any_name_is_listed_and_read(folder: FolderZone, tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / "zone" / os.fsdecode(name)
+    path.parent.mkdir(parents=True)
+    path.write_text("x")
+    [found] = folder.list()
+    assert found.name.encode().decode() == found.name
+    assert len(found.object_id) == 24
+    assert folder.spool(found, tmp_path).path.read_text() == "x"
+    assert names(folder, "", found.name) == []
+
+
+@pytest.mark.faults
+def test_a_link_to_itself_is_passed_over(folder: FolderZone, tmp_path: Path) -> None:
+    folder.put("b.csv", b"x")
+    (tmp_path / "zone" / "a.csv").symlink_to("a.csv")
+    assert names(folder) == ["b.csv"]
+
+
 def test_a_spooled_object_is_hashed(folder: FolderZone, tmp_path: Path) -> None:
     folder.put("a.csv", b"abc")
     [found] = folder.list()
@@ -115,6 +137,9 @@ def test_s3_behaves_like_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             zone.put(name, b"x")
         client.put_object(Bucket="landing", Key="zone/a/", Body=b"")
         client.put_object(Bucket="landing", Key="elsewhere/a/9.csv", Body=b"x")
+        client.put_object(Bucket="landing", Key="zone/c/a\\b.csv", Body=b"x")
+        assert zone.spool(next(zone.list("c/")), tmp_path).path.read_bytes() == b"x"
+        client.delete_object(Bucket="landing", Key="zone/c/a\\b.csv")
         assert names(zone, "a/") == ["a/1.csv", "a/2.csv"]
         assert names(zone, "", "a/1.csv") == ["a/2.csv", "b/1.csv"]
         found = next(iter(zone.list("a/")))

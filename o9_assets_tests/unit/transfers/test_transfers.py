@@ -231,3 +231,17 @@ def test_objects_wait_from_the_first_failure_to_the_next_success(lake: Lake) -> 
     assert not free("erp/a.csv", 5000)
     carry(lake, Script([DONE]), time)
     assert free("erp/a.csv", 101)
+
+
+def test_a_transfer_that_was_renamed_while_it_ran_holds_nothing_back_for_ever(lake: Lake) -> None:
+    time = Time()
+
+    def go(name: str, script: Script) -> Outcome:
+        more = {"now": time.now, "sleep": time.sleep, "clock": lambda: time.seconds, "patience_seconds": 30}
+        return carry_out(name, script, "erp/", lake=lake, **more)  # type: ignore[arg-type]
+
+    with pytest.raises(TransferUnderWay):
+        go("old_name", Script([RUNNING] * 20))
+    assert go("new_name", Script([DONE])).names == ("erp/a.csv",)
+    found = LandedObject("erp/a.csv", "1", 1, datetime(2027, 1, 1, tzinfo=UTC))
+    assert releases(found, held_back(lake))
