@@ -92,7 +92,7 @@ def test_history_holds_exactly_what_counts(at_once: Any) -> None:
     assert {cell["is_complete"] for cell in cells if cell["bucket_start"] == last} == {False}
 
 
-@pytest.mark.parametrize("runs", [7, pytest.param(305, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [7, pytest.param(305, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_it_does_not_matter_in_how_many_runs_the_files_came(
     at_once: Any, settings: Any, new_company: Callable[[Any], Any], runs: int
 ) -> None:
