@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from o9_assets.dataset import Dataset
@@ -54,7 +55,7 @@ class MaintenanceReport:
 def maintain(
     lake: Lake, dataset: Dataset, *, now: datetime, keep_for: timedelta, orphan_age: timedelta
 ) -> MaintenanceReport:
-    """Maintain one table. `now` is UTC; snapshots younger than `keep_for`, tagged and current ones stay."""
+    """Maintain one table. `now` is UTC; what held within `keep_for`, tagged and current snapshots stay."""
     if not lake.exists(dataset):
         return MaintenanceReport()
     compacted, written = _compact(lake, dataset)
@@ -121,8 +122,10 @@ def _expire(lake: Lake, dataset: Dataset, before: datetime) -> int:
     table = lake.ensure(dataset).refresh()
     held = {ref.snapshot_id for ref in table.refs().values()}
     limit = int(before.timestamp() * 1000)
-    old = [s.snapshot_id for s in table.metadata.snapshots if s.snapshot_id not in held and s.timestamp_ms < limit]
-    return _forget(table, old)
+    # A snapshot held until the next one was made: one of old may have been read a moment ago.
+    kept = sorted(table.metadata.snapshots, key=lambda s: s.sequence_number or 0)
+    old = [s.snapshot_id for s, following in pairwise(kept) if following.timestamp_ms < limit]
+    return _forget(table, [snapshot for snapshot in old if snapshot not in held])
 
 
 def _forget(table: Table, snapshots: list[int]) -> int:

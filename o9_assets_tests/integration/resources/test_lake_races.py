@@ -1,12 +1,16 @@
 """Maintenance beside writers and readers: whoever comes between two steps of it loses nothing."""
 
+import os
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from o9_assets.resources.lake import Lake, maintenance
-from o9_assets_tests.integration.resources.test_lake import FLAT, keys, rows
+from o9_assets.resources.lake import Lake, everything, maintenance
+from o9_assets_tests.integration.resources.test_lake import CELLS, FLAT, keys, rows
 
 
 @pytest.fixture
@@ -31,3 +35,23 @@ def test_two_writers_that_forget_the_same_snapshots_both_succeed(
         written += 1
     assert met[0] > 0
     assert keys(lake, FLAT) == list(range(written))
+
+
+@pytest.mark.faults
+def test_what_held_until_a_moment_ago_is_kept_however_old_it_is(lake: Lake, tmp_path: Path) -> None:
+    """A table that stood still for long and was just written: its readers read on, and its past can be looked at."""
+    lake.append(CELLS, rows(1))
+    for path in tmp_path.rglob("*.parquet"):
+        os.utime(path, (0, 0))
+    time.sleep(0.05)
+    then = datetime.now(UTC).replace(tzinfo=None)
+    with duckdb.connect(":memory:") as con:
+        lake.view(con, "being_read", CELLS)
+        time.sleep(0.05)
+        lake.overwrite(CELLS, rows(2), everything())
+        # A day after `then`: the first rows are older than what is kept, and held until after it.
+        day = timedelta(days=1)
+        assert lake.maintain(CELLS, now=then + day, keep_for=day, orphan_age=timedelta(0)).snapshots_expired == 0
+        assert con.sql("SELECT key FROM being_read").fetchall() == [(1,)]
+    assert keys(lake, as_of=then) == [1]
+    assert lake.maintain(CELLS, now=then + 2 * day, keep_for=day, orphan_age=timedelta(0)).snapshots_expired == 1
