@@ -179,6 +179,8 @@ class Lake:
         marks: Mapping[str, str | None],
         based_on: int | None,
     ) -> Commit:
+        from pyiceberg.table.update import AssertRefSnapshotId
+
         from o9_assets.resources.lake import maintenance
         from o9_assets.resources.lake.metadata import OneTransaction
         from o9_assets.resources.lake.producer import MergingOverwrite
@@ -210,6 +212,9 @@ class Lake:
                         transaction.set_properties(set_)
                     if unset:
                         transaction.remove_properties(*unset)
+                    if based_on != ANY and (set_ or unset) and not (added or gone):
+                        # Marks alone make no snapshot, which would be refused beside another's.
+                        transaction._apply((), (AssertRefSnapshotId(ref="main", snapshot_id=based_on),))
             except Exception as error:
                 if not lost_race(error):
                     raise

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from o9_assets.resources.lake import Lake, everything, maintenance
+from o9_assets.resources.lake import CommitConflict, Lake, equal, everything, maintenance
 from o9_assets_tests.integration.resources.test_lake import CELLS, FLAT, keys, rows
 
 
@@ -55,3 +55,22 @@ def test_what_held_until_a_moment_ago_is_kept_however_old_it_is(lake: Lake, tmp_
         assert con.sql("SELECT key FROM being_read").fetchall() == [(1,)]
     assert keys(lake, as_of=then) == [1]
     assert lake.maintain(CELLS, now=then + 2 * day, keep_for=day, orphan_age=timedelta(0)).snapshots_expired == 1
+
+
+@pytest.mark.faults
+def test_marks_alone_are_refused_where_another_write_came_between(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.append(CELLS, rows(1))
+    base, other, real, met = lake.snapshot_id(CELLS), Lake.local(tmp_path), maintenance.file_count, list[int]()
+
+    def after_another(table: Any) -> int:
+        if not met:
+            met.append(1)
+            other.append(CELLS, rows(2), marks={"seen": "2"})
+        return real(table)
+
+    monkeypatch.setattr(maintenance, "file_count", after_another)
+    with pytest.raises(CommitConflict):
+        lake.overwrite(CELLS, rows(), equal("key", 99), marks={"seen": "1"}, based_on=base)
+    assert lake.marks(CELLS)["seen"] == "2"
