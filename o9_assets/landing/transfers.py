@@ -71,7 +71,8 @@ def carry_out(
     """
     row, resumed = _under_way(lake, transfer, mover, lands, now)
     try:
-        execution = mover.start(row["token"])
+        # What is known is followed: a service may find nothing by a token that is old (AppFlow after eight hours).
+        execution = row["execution"] or mover.start(row["token"])
     except Permanent as error:
         _end(lake, row, State.FAILED, now(), Progress(State.FAILED, "not started", reason=error.message))
         raise

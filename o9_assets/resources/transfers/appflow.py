@@ -51,7 +51,7 @@ class AppFlowMover:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._zone, self._clock = client, zone, clock
-        self._began: dict[str, float] = {}
+        self._first_look: dict[str, float] = {}
         self.name = flow
 
     def start(self, token: str) -> str:
@@ -73,16 +73,14 @@ class AppFlowMover:
                 f"AppFlow does not start the flow {self.name}: {_said(error)}",
                 remedy="Wait for its execution to end, or stop it; mend the flow where it is not active.",
             ) from error
-        execution = started["executionId"]
-        self._began.setdefault(execution, self._clock())
-        return execution
+        return started["executionId"]
 
     def look(self, execution: str) -> Progress:
         """How the execution stands. Counters are AppFlow's own; `rows` are the records that it wrote, where none may
         be dropped on the way. An execution of which records could not be written has failed, whatever its status."""
         record = self._record(execution)
         if record is None:
-            if self._clock() - self._began.get(execution, float("-inf")) < LISTED_WITHIN_SECONDS:
+            if self._clock() - self._first_look.setdefault(execution, self._clock()) < LISTED_WITHIN_SECONDS:
                 return Progress(State.RUNNING, "not listed yet")
             raise UnknownTransfer(
                 f"AppFlow does not know the execution {execution} of the flow {self.name}.",

@@ -245,3 +245,21 @@ def test_a_transfer_that_was_renamed_while_it_ran_holds_nothing_back_for_ever(la
     assert go("new_name", Script([DONE])).names == ("erp/a.csv",)
     found = LandedObject("erp/a.csv", "1", 1, datetime(2027, 1, 1, tzinfo=UTC))
     assert releases(found, held_back(lake))
+
+
+class Forgetful(Script):
+    """A mover that finds no execution by its token any more, as AppFlow after eight hours."""
+
+    def start(self, token: str) -> str:
+        self.tokens.append(token)
+        return f"execution {len(self.tokens)}"
+
+
+@pytest.mark.faults
+def test_an_execution_that_is_known_is_followed_however_long_ago_it_was_started(lake: Lake) -> None:
+    script, time = Forgetful([RUNNING] * 4 + [DONE]), Time()
+    with pytest.raises(TransferUnderWay):
+        carry(lake, script, time, 3)
+    time.seconds += 24 * 3600
+    outcome = carry(lake, script, time)
+    assert (outcome.execution, outcome.resumed, len(script.tokens)) == ("execution 1", True, 1)
