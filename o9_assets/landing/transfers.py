@@ -66,15 +66,16 @@ def carry_out(
     """Start the transfer, or take up what an earlier run left under way, and follow it to its end.
 
     `now` gives UTC without a zone. Raises TransferFailed, TransferCancelled, PartialTransfer, UnknownTransfer, and any
-    Permanent that the start met with, after which the next call starts a new execution; TransferUnderWay, after which
-    it follows the same one.
+    Permanent that the first start met with, after which the next call starts a new execution; TransferUnderWay, or
+    what the start met with that an earlier run died at, after which it follows the same one.
     """
     row, resumed = _under_way(lake, transfer, mover, lands, now)
     try:
         # What is known is followed: a service may find nothing by a token that is old (AppFlow after eight hours).
         execution = row["execution"] or mover.start(row["token"])
     except Permanent as error:
-        _end(lake, row, State.FAILED, now(), Progress(State.FAILED, "not started", reason=error.message))
+        if not resumed:  # else the run that died may have started it, and it may still be writing
+            _end(lake, row, State.FAILED, now(), Progress(State.FAILED, "not started", reason=error.message))
         raise
     try:
         if row["execution"] != execution:

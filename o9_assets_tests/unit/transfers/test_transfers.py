@@ -263,3 +263,26 @@ def test_an_execution_that_is_known_is_followed_however_long_ago_it_was_started(
     time.seconds += 24 * 3600
     outcome = carry(lake, script, time)
     assert (outcome.execution, outcome.resumed, len(script.tokens)) == ("execution 1", True, 1)
+
+
+class Locked(Script):
+    """A mover that may not look whether it has started."""
+
+    def start(self, token: str) -> str:
+        raise Permanent("the role lacks ListExecutions")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", [-1, 2])
+def test_a_refusal_ends_no_execution_that_an_earlier_run_may_have_started(tmp_path: Path, moment: int) -> None:
+    lake, script, time = DyingLake.local(tmp_path), Script([DONE]), Time()
+    lake.dies_at = moment
+    with pytest.raises(Killed):
+        carry(lake, script, time)
+    lake.dies_at = 0
+    with pytest.raises(Permanent, match="lacks"):
+        carry(lake, Locked([]), time)
+    half = LandedObject("erp/half.csv", "1", 1, datetime(2026, 1, 1, 1, tzinfo=UTC))
+    assert not releases(half, held_back(lake))
+    assert carry(lake, script, time).number == 1
+    assert releases(half, held_back(lake))
