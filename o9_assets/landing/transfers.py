@@ -189,11 +189,12 @@ def held_back(lake: Lake) -> list[Hold]:
         own = sorted((row for row in rows if row["transfer"] == transfer), key=lambda row: row["number"])
         good = max((row["number"] for row in own if row["state"] == State.SUCCEEDED), default=0)
         open_rows = [row for row in own if row["number"] > good and not repeated(row)]
-        if open_rows:
-            end = open_rows[-1]["ended_at"]
-            begin = open_rows[0]["started_at"].replace(tzinfo=UTC) - SKEW
+        for lands in dict.fromkeys(row["lands"] for row in open_rows):
+            there = [row for row in open_rows if row["lands"] == lands]
+            end = there[-1]["ended_at"]
+            begin = there[0]["started_at"].replace(tzinfo=UTC) - SKEW
             last = None if end is None else end.replace(tzinfo=UTC) + SKEW
-            holds.append(Hold(transfer, open_rows[-1]["lands"], begin, last))
+            holds.append(Hold(transfer, lands, begin, last))
     return holds
 
 

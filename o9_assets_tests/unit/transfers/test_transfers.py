@@ -286,3 +286,24 @@ def test_a_refusal_ends_no_execution_that_an_earlier_run_may_have_started(tmp_pa
     assert not releases(half, held_back(lake))
     assert carry(lake, script, time).number == 1
     assert releases(half, held_back(lake))
+
+
+@pytest.mark.faults
+def test_what_waits_below_a_former_place_goes_on_waiting(lake: Lake) -> None:
+    """`lands` was mended after a failure: until a success, neither place has a whole."""
+    time = Time()
+
+    def go(script: Script, lands: str, patience: float = 100) -> Outcome:
+        more = {"now": time.now, "sleep": time.sleep, "clock": lambda: time.seconds, "patience_seconds": patience}
+        return carry_out("erp", script, lands, lake=lake, **more)  # type: ignore[arg-type]
+
+    def free(name: str) -> bool:
+        return releases(LandedObject(name, "1", 1, datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)), held_back(lake))
+
+    with pytest.raises(TransferFailed):
+        go(Script([RUNNING, FAILED]), "erp/")
+    with pytest.raises(TransferUnderWay):
+        go(Script([RUNNING] * 9), "erp2/", 2)
+    assert not free("erp/half.csv")
+    go(Script([DONE], names=("erp2/a.csv",)), "erp2/")
+    assert free("erp/half.csv")
