@@ -119,7 +119,7 @@ def bring_in(
         done.outcomes[revision.id] = carry_out(
             transfer,
             exchange.mover(revision),
-            exchange.lands,
+            f"{exchange.lands}{revision.folder}",
             lake=lake,
             now=now,
             sleep=sleep,

@@ -217,3 +217,16 @@ def test_the_provider_s_acts_can_be_asked_for_over_http(subscriber: Subscriber, 
 
 def test_a_revision_s_folder_is_what_the_key_pattern_makes_of_it() -> None:
     assert Revision("r", datetime(2021, 10, 8, 16, 33, 19, 787000, UTC)).folder == "2021-10-08T16:33:19.787Z/"
+
+
+@pytest.mark.faults
+def test_an_export_that_fails_holds_no_earlier_revision_back(subscriber: Subscriber) -> None:
+    subscriber.publish(7, "A,North,2026-06-07,5")
+    assert subscriber.run("sell_out").success
+    subscriber.provider.failing_exports = 1
+    assets = {name: sold(f"{name[0]},North,2026-06-14,6") for name in ("b.csv", "c.csv")}
+    subscriber.provider.publish(subscriber.data_set, assets, created_at=datetime(2026, 6, 14, 18, tzinfo=UTC))
+    assert not subscriber.run("sell_out").success
+    assert len(subscriber.objects()) == 2
+    subscriber.ingest(FEED)
+    assert subscriber.rows(FEED, COLUMNS) == [("A", "2026-06-07", 5)]
