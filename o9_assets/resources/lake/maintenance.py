@@ -11,9 +11,11 @@ few files, and metadata stays small.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from o9_assets.dataset import Dataset
@@ -150,9 +152,10 @@ def _remove_orphans(table: Table, before: datetime) -> tuple[int, int]:
     count = size = 0
     for location, length, changed in list(_listed(table)):
         if location not in needed and changed < before:
-            table.io.delete(location)
-            count += 1
-            size += length
+            with suppress(FileNotFoundError):  # another maintenance was quicker
+                table.io.delete(location)
+                count += 1
+                size += length
     return count, size
 
 
@@ -177,9 +180,10 @@ def _listed(table: Table) -> Iterator[tuple[str, int, datetime]]:
     root = local_path(table.location())
     if root is not None:
         for path in root.rglob("*"):
-            if path.is_file():
+            with suppress(FileNotFoundError):
                 stat = path.stat()
-                yield str(path), stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
+                if S_ISREG(stat.st_mode):
+                    yield str(path), stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
         return
     store: Any = table.io  # s3.S3FileIO
     yield from store.listed(table.location())

@@ -74,3 +74,22 @@ def test_marks_alone_are_refused_where_another_write_came_between(
     with pytest.raises(CommitConflict):
         lake.overwrite(CELLS, rows(), equal("key", 99), marks={"seen": "1"}, based_on=base)
     assert lake.marks(CELLS)["seen"] == "2"
+
+
+@pytest.mark.faults
+def test_two_that_clean_up_at_once_both_succeed(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.append(CELLS, rows(1))
+    for number in range(3):
+        (tmp_path / f"warehouse/curated/cells/data/{number}.parquet").write_bytes(b"left by a killed writer")
+    other, real, none = Lake.local(tmp_path), maintenance._listed, timedelta(0)
+    now = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)
+
+    def after_another(table: Any) -> list[Any]:
+        found = list(real(table))
+        monkeypatch.setattr(maintenance, "_listed", real)
+        assert other.maintain(CELLS, now=now, keep_for=none, orphan_age=none).files_removed == 3
+        return found
+
+    monkeypatch.setattr(maintenance, "_listed", after_another)
+    lake.maintain(CELLS, now=now, keep_for=none, orphan_age=none)
+    assert keys(lake) == [1]
