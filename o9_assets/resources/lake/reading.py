@@ -48,7 +48,8 @@ def snapshot_for(
         return current.snapshot_id
     # Every commit has the next sequence number, so a gap in the numbers means that what held then was expired.
     kept = sorted(table.metadata.snapshots, key=lambda s: s.sequence_number or 0)
-    earlier = [s for s in kept if s.timestamp_ms <= moment]
+    # Writers' clocks differ, so that a later commit may have an earlier time: the last one of that time counts.
+    earlier = kept[: max((place for place, s in enumerate(kept, 1) if s.timestamp_ms <= moment), default=0)]
     following = kept[len(earlier)].sequence_number or 0
     if following != ((earlier[-1].sequence_number or 0) if earlier else 0) + 1:
         raise SnapshotGone(

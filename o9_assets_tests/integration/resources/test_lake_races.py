@@ -93,3 +93,19 @@ def test_two_that_clean_up_at_once_both_succeed(lake: Lake, tmp_path: Path, monk
     monkeypatch.setattr(maintenance, "_listed", after_another)
     lake.maintain(CELLS, now=now, keep_for=none, orphan_age=none)
     assert keys(lake) == [1]
+
+
+@pytest.mark.faults
+def test_a_moment_is_found_where_a_clock_went_back_between_two_writers(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = datetime.now(UTC) + timedelta(hours=1)
+    for key, seconds in enumerate((0, 10, 8, 20)):
+        monkeypatch.setattr("pyiceberg.table.snapshots.time.time", lambda at=seconds: start.timestamp() + at)
+        lake.append(CELLS, rows(key))
+    monkeypatch.undo()
+
+    def held(seconds: float) -> list[int]:
+        return keys(lake, as_of=(start + timedelta(seconds=seconds)).replace(tzinfo=None))
+
+    assert [held(s) for s in (5, 9, 15, 25)] == [[0], [0, 1, 2], [0, 1, 2], [0, 1, 2, 3]]
