@@ -9,7 +9,7 @@ import duckdb
 
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
-from o9_assets.resources.lake import Lake, all_of, at_most, equal, isin
+from o9_assets.resources.lake import Lake, all_of, at_most, equal, everything, isin
 
 __all__ = [
     "FEW",
@@ -32,14 +32,14 @@ def listed_as(feed_name: str) -> str:
 
 
 def manifest_view(
-    con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_name: str, *, as_of: datetime | None = None
+    con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_name: str | None, *, as_of: datetime | None = None
 ) -> None:
-    """Register the feed's manifest, as it is now, with `holds`: false where a newer version of the object replaced this
-    one.
+    """Register the manifest of a feed (of all where it is None), as it is now, with `holds`: false where a newer
+    version of the object replaced this one.
 
     `as_of` (UTC) leaves out what became known later.
     """
-    where = equal("feed", feed_name)
+    where = everything() if feed_name is None else equal("feed", feed_name)
     if as_of is not None:
         where = all_of(where, at_most("known_at", as_of))
     lake.view(con, f"{name}__all", MANIFEST, where=where)
@@ -47,9 +47,9 @@ def manifest_view(
         f"""
         CREATE OR REPLACE TEMP TABLE "{name}" AS
         SELECT * EXCLUDE (age),
-            age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY object_name), 0) AS holds
+            age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY feed, object_name), 0) AS holds
         FROM (
-            SELECT *, row_number() OVER (PARTITION BY object_name ORDER BY known_at, ingest_seq, object_id) AS age
+            SELECT *, row_number() OVER (PARTITION BY feed, object_name ORDER BY known_at, ingest_seq, object_id) AS age
             FROM "{name}__all"
         )
         """
@@ -59,21 +59,13 @@ def manifest_view(
 def waiting_view(con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_name: str | None = None) -> None:
     """Register `name`: quarantine rows, of one feed or of all, that wait to be mended, of the object versions that
     hold. What a corrected file replaced waits no more, nor does what a run that died left behind."""
-    where = None if feed_name is None else equal("feed", feed_name)
-    lake.view(con, f"{name}__all", QUARANTINE, where=where)
-    lake.view(con, f"{name}__manifest", MANIFEST, where=where)
+    lake.view(con, f"{name}__all", QUARANTINE, where=None if feed_name is None else equal("feed", feed_name))
+    manifest_view(con, lake, f"{name}__manifest", feed_name)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE "{name}" AS
-        SELECT * FROM "{name}__all"
-        WHERE mended_at IS NULL AND (feed, object_id) IN (
-            SELECT (feed, object_id) FROM (
-                SELECT *, row_number() OVER (PARTITION BY feed, object_name ORDER BY known_at, ingest_seq, object_id)
-                    AS age
-                FROM "{name}__manifest"
-            )
-            QUALIFY age >= coalesce(max(age) FILTER (WHERE replaces) OVER (PARTITION BY feed, object_name), 0)
-        )
+        SELECT * FROM "{name}__all" SEMI JOIN (FROM "{name}__manifest" WHERE holds) USING (feed, object_id)
+        WHERE mended_at IS NULL
         """
     ).fetchall()
 
