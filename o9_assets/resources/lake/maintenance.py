@@ -132,16 +132,17 @@ def _expire(lake: Lake, dataset: Dataset, before: datetime) -> int:
 
 def _forget(table: Table, snapshots: list[int]) -> int:
     """Expire snapshots; returns how many. Where another writer was first, the next maintenance does it."""
+    from o9_assets.resources.lake.producer import Unheld
     from o9_assets.resources.lake.races import lost_race
 
     if not snapshots:
         return 0
     try:
-        table.maintenance.expire_snapshots().by_ids(snapshots).commit()
+        expiry = table.maintenance.expire_snapshots().by_ids(snapshots)
+        expiry._requirements = (Unheld(snapshot_ids=snapshots),)  # type: ignore[assignment]
+        expiry.commit()
     except Exception as error:
-        # A commit that forgets what another has forgotten already fails by this word of pyiceberg's alone.
-        forgotten = isinstance(error, ValueError) and "does not exist" in str(error)
-        if not forgotten and not lost_race(error):
+        if not lost_race(error):
             raise
         return 0
     return len(snapshots)

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from o9_assets.resources.lake import CommitConflict, Lake, equal, everything, maintenance
 from o9_assets_tests.integration.resources.test_lake import CELLS, FLAT, keys, rows
@@ -35,6 +36,28 @@ def test_two_writers_that_forget_the_same_snapshots_both_succeed(
         written += 1
     assert met[0] > 0
     assert keys(lake, FLAT) == list(range(written))
+
+
+@pytest.mark.faults
+def test_a_tag_given_while_its_snapshot_is_being_expired_stays(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.overwrite(FLAT, rows(1), everything())
+    first = lake.snapshot_id(FLAT)
+    assert first is not None
+    lake.overwrite(FLAT, rows(2), everything())
+    other, by_ids = Lake.local(tmp_path), ExpireSnapshots.by_ids
+
+    def after_another(self: ExpireSnapshots, ids: list[int]) -> ExpireSnapshots:
+        found = by_ids(self, ids)
+        with other.ensure(FLAT).manage_snapshots() as manage:
+            manage.create_tag(first, "cycle-1")
+        return found
+
+    monkeypatch.setattr(ExpireSnapshots, "by_ids", after_another)
+    later = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)
+    assert lake.maintain(FLAT, now=later, keep_for=timedelta(0), orphan_age=timedelta(days=1)).snapshots_expired == 0
+    assert keys(lake, FLAT, tag="cycle-1") == [1]
 
 
 @pytest.mark.faults
