@@ -87,7 +87,7 @@ def build(settings: Settings) -> list[Any]:
                     "cycle": cycle,
                     "table_name": dataset.name,
                     "snapshot_id": snapshot,
-                    "row_count": opened.row_count(dataset),
+                    "row_count": opened.row_count(dataset, tag=tag_of(cycle)),
                     "closed_at": clock.now(),
                     "settings_hash": settings.hash,
                     "settings_text": settings.text,

@@ -368,13 +368,13 @@ class Lake:
         found = {k: hashlib.sha256("\n".join(sorted(v)).encode()).hexdigest()[:12] for k, v in names.items()}
         return current.snapshot_id, found
 
-    def row_count(self, dataset: Dataset) -> int:
-        """Rows of the current snapshot, from metadata alone."""
+    def row_count(self, dataset: Dataset, *, tag: str | None = None) -> int:
+        """Rows of the current snapshot, or of a tag's, from metadata alone; 0 where there is none."""
         table = self._load(dataset)
-        current = table.current_snapshot() if table else None
-        if current is None or current.summary is None:
+        shown = table.snapshot_by_name(tag or "main") if table else None
+        if shown is None or shown.summary is None:
             return 0
-        return int(current.summary.additional_properties.get("total-records", 0))
+        return int(shown.summary.additional_properties.get("total-records", 0))
 
     def snapshot_id(self, dataset: Dataset) -> int | None:
         table = self._load(dataset)

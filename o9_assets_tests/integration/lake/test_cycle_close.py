@@ -130,3 +130,21 @@ def test_reopening_moves_the_tag_and_says_when(settings: Settings, lake: Lake, t
     close(settings, tmp_path, "2026-06-30T08:00:00", reopen=True)
     assert price_then(lake) == Decimal("1.49")
     assert [row["closed_at"] for row in lake.read(CYCLE_CLOSE).to_pylist()] == [datetime(2026, 6, 30, 8)]
+
+
+def test_the_rows_that_are_recorded_are_those_of_the_tag(
+    settings: Settings, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locations(lake, 2)
+    given = Lake.tag
+
+    def written_meanwhile(self: Lake, dataset: Dataset, name: str) -> int | None:
+        snapshot = given(self, dataset, name)
+        if dataset is LOCATIONS:
+            locations(lake, 3)
+        return snapshot
+
+    monkeypatch.setattr(Lake, "tag", written_meanwhile)
+    close(settings, tmp_path, "2026-06-29T08:00:00")
+    [row] = [row for row in lake.read(CYCLE_CLOSE).to_pylist() if row["table_name"] == LOCATIONS.name]
+    assert row["row_count"] == lake.read(LOCATIONS, tag=tag_of(CYCLE)).num_rows == 2
