@@ -61,13 +61,15 @@ class Arrival:
 
 def new_objects(feed_name: str, feed: Feed, *, zone: LandingZone, lake: Lake) -> list[Arrival]:
     """Objects of the feed that are not in and that no unfinished transfer holds back, oldest delivery day first."""
+    before = held_back(lake)
     listed = known(lake, feed_name).get(feed_name, Known())
     arrivals = [
         Arrival(new, match)
         for found in zone.list(feed.prefix)
         if (match := feed.match(found.name)) is not None and (new := listed.new(found)) is not None
     ]
-    holds = held_back(lake) if arrivals else []
+    # As before the listing and as after it: of a transfer that ended, or began, meanwhile a part was listed.
+    holds = [*before, *held_back(lake)] if arrivals else []
     arrivals = [arrival for arrival in arrivals if releases(arrival.found, holds)]
     return sorted(arrivals, key=lambda a: (a.match.covers_date or date.min, a.found.name))
 

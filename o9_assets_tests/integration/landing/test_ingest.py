@@ -5,9 +5,11 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +20,9 @@ from hypothesis import strategies as st
 
 from o9_assets.landing.accepted import accepted_view, changes_since, latest_seq
 from o9_assets.landing.accounts import account_of
+from o9_assets.landing.datasets import TRANSFERS
+from o9_assets.resources.lake import equal
+from o9_assets.resources.landing_zone import FolderZone, LandedObject
 from o9_assets_tests.company import ORDERS, SETTINGS, Company
 
 GOOD = "O1;1;a1;S1;2025-01-06;5;2.50"
@@ -447,3 +452,29 @@ def test_blank_lines_before_the_header_are_no_records(company: Company, blank: s
     report = company.ingest()
     assert (report.landed_rows, report.accepted_rows) == (3, 1)
     assert [(row["line"], row["original_text"]) for row in company.quarantine()] == [(3, rows[2]), (4, rows[3])]
+
+
+def test_what_a_transfer_wrote_is_taken_in_whole_though_it_ends_while_the_zone_is_listed(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = {"kind": "datasync", "resource": "task", "lands": "orders/", "state": "running", "token": "t", "number": 1}
+    row = {**dict.fromkeys(TRANSFERS.column_names), **text, "transfer": "share", "started_at": datetime(2025, 1, 6, 8)}
+
+    def keep(state: str) -> None:
+        rows = [{**row, "state": state, "ended_at": None if state == "running" else datetime(2025, 1, 6, 9)}]
+        table = pa.Table.from_pylist(rows, schema=TRANSFERS.arrow_schema)
+        company.lake.overwrite(TRANSFERS, table, equal("transfer", "share"))
+
+    keep("running")
+    company.orders(GOOD, day="2025-01-06a")
+    listing = FolderZone.list
+
+    def listed(zone: FolderZone, prefix: str = "", **how: Any) -> Iterator[LandedObject]:
+        yield from list(listing(zone, prefix, **how))
+        monkeypatch.setattr(FolderZone, "list", listing)
+        company.orders(GOOD.replace("O1", "O2"), day="2025-01-06b")
+        keep("succeeded")
+
+    monkeypatch.setattr(FolderZone, "list", listed)
+    assert company.ingest().objects == 0
+    assert company.ingest().objects == 2
