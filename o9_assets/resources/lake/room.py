@@ -167,7 +167,8 @@ class Lake:
         """Replace the rows that meet `where` by `rows`, in one commit together with the marks.
 
         With `based_on`, the snapshot that the new rows were made from, the write is refused with CommitConflict when
-        another one came between; without it the last writer's slice stays. A mark of None is taken away.
+        another one came between, be it one of marks alone; without it the last writer's slice stays. A mark of None is
+        taken away.
         """
         return self._commit(dataset, rows, where, marks or {}, based_on)
 
@@ -179,8 +180,6 @@ class Lake:
         marks: Mapping[str, str | None],
         based_on: int | None,
     ) -> Commit:
-        from pyiceberg.table.update import AssertRefSnapshotId
-
         from o9_assets.resources.lake import maintenance
         from o9_assets.resources.lake.metadata import OneTransaction
         from o9_assets.resources.lake.producer import MergingOverwrite
@@ -197,9 +196,11 @@ class Lake:
             leftovers = [file for old in gone for file in kept.get(old.file_path, [])]
             added = [*new, *leftovers]
             files_before = maintenance.file_count(table)
+            # Marks made from a snapshot make one, too: who read the same must see that it comes second.
+            makes_one = bool(added or gone or (marks and based_on != ANY))
             try:
                 with _quiet(), OneTransaction(table) as transaction:
-                    if added or gone:
+                    if makes_one:
                         with MergingOverwrite(transaction) as snapshot:
                             for file in gone:
                                 snapshot.delete_data_file(file)
@@ -212,9 +213,6 @@ class Lake:
                         transaction.set_properties(set_)
                     if unset:
                         transaction.remove_properties(*unset)
-                    if based_on != ANY and (set_ or unset) and not (added or gone):
-                        # Marks alone make no snapshot, which would be refused beside another's.
-                        transaction._apply((), (AssertRefSnapshotId(ref="main", snapshot_id=based_on),))
             except Exception as error:
                 if not lost_race(error):
                     raise
@@ -226,7 +224,7 @@ class Lake:
             current = table.refresh().current_snapshot()
             maintenance.after_commit(self, dataset, table, files_before)
             return Commit(
-                current.snapshot_id if current and (added or gone) else None,
+                current.snapshot_id if current and makes_one else None,
                 sum(file.record_count for file in new),
                 removed,
             )

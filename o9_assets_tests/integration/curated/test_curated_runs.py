@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from o9_assets.assets.curated import order_lines
+from o9_assets.assets.curated import demand_history, order_lines
 from o9_assets.assets.curated.as_of import demand_history_as_of, order_lines_as_of
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.curated.demand_segments import DEMAND_SEGMENTS
@@ -391,6 +391,45 @@ def test_of_two_runs_at_once_one_is_told_to_try_again(company: Any, monkeypatch:
     company.curate()
     assert sorted(company.lines()) == ["S1/1", "S2/1"]
     assert [c["orders_quantity"] for c in company.cells("A")] == [Decimal(2)]
+
+
+def test_a_run_that_only_moved_its_watermark_is_seen_by_another_that_changes_lines(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both begin with the same state; were both let in, they would have one number, and history looks at it once."""
+    company.order("2025-01-27", "S1 1 A 10")
+    company.refresh()
+    written, runs = company.lake.overwrite, list[int]()
+
+    def make() -> None:
+        order_lines.make(company.settings, company.lake, company.engine, company.now)
+
+    def overwrite_in_turn(written_to: Dataset, *given: Any, **keys: Any) -> Any:
+        if written_to is not ORDER_LINES:
+            return written(written_to, *given, **keys)
+        runs.append(len(runs))
+        if len(runs) == 1:  # The first is about to write: a second begins, for more has come in.
+            first.append((written_to, given, keys))
+            company.order("2025-01-29", "S2 1 A 5")
+            company.ingest()
+            with suppress(CommitConflict):
+                make()
+            return done.pop()
+        [(_, theirs, others)] = first  # The second is about to write: the first does, and history sees what it did.
+        done.append(written(ORDER_LINES, *theirs, **others))
+        demand_history.make(company.settings, company.lake, company.engine, company.now)
+        return written(written_to, *given, **keys)
+
+    first: list[Any] = []
+    done: list[Any] = []
+    company.order("2025-01-28")
+    company.ingest()
+    with monkeypatch.context() as patch:
+        patch.setattr(company.lake, "overwrite", overwrite_in_turn)
+        make()
+    company.refresh()
+    assert set(company.lines()) == {"S1/1", "S2/1"}
+    assert sum(cell["orders_quantity"] or 0 for cell in company.cells("A")) == 15
 
 
 def test_changed_settings_make_everything_anew(company: Any) -> None:
