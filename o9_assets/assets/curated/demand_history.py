@@ -124,7 +124,9 @@ def make(
     from o9_assets.resources.lake import everything, isin
 
     log_settings(lake, settings, now)
-    marks, base = lake.marks(DEMAND_HISTORY), lake.snapshot_id(DEMAND_HISTORY)
+    # The snapshot before its marks: what another run writes in between is then refused.
+    base = lake.snapshot_id(DEMAND_HISTORY)
+    marks = lake.marks(DEMAND_HISTORY)
     # Marks before rows: what a run in between adds is told again next time.
     line_marks = lake.marks(ORDER_LINES)
     days = _touched(line_marks, int(marks.get("order_lines.run", "0")))

@@ -174,11 +174,11 @@ def log_settings(lake: "Lake", settings: Settings, now: datetime) -> None:
     from o9_assets.resources.lake import CommitConflict, isin
 
     text_hash = sha256(settings.text.encode()).hexdigest()
+    base = lake.snapshot_id(SETTINGS_LOG)
     if lake.marks(SETTINGS_LOG).get("text_hash") == text_hash:
         return
     row = {"known_at": now, "settings_hash": settings.hash, "text": settings.text}
     rows = pa.Table.from_pylist([row], schema=SETTINGS_LOG.arrow_schema)
-    base = lake.snapshot_id(SETTINGS_LOG)
     try:
         lake.overwrite(SETTINGS_LOG, rows, isin("settings_hash", []), marks={"text_hash": text_hash}, based_on=base)
     except CommitConflict:

@@ -107,8 +107,9 @@ def make(settings: Settings, lake: "Lake", engine: "Engine", now: "datetime", *,
     from o9_assets.resources.lake import everything, isin
 
     log_settings(lake, settings, now)
-    marks = lake.marks(ORDER_LINES)
+    # Snapshots before marks: what another run writes in between is then refused, and not taken for what it was made of.
     base, deletions = lake.snapshot_id(ORDER_LINES), lake.snapshot_id(DELETED_LINES)
+    marks = lake.marks(ORDER_LINES)
     made_with = fingerprint(settings)
     run = int(marks.get("run", "0")) + 1
     rebuild = rebuild or base is None or marks.get("fingerprint") != made_with

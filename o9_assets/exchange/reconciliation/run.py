@@ -71,8 +71,8 @@ def reconcile(
 
     Raises o9's errors where it cannot be read; what was compared before stays then.
     """
-    marks = lake.marks(RECONCILIATION)
     base = lake.snapshot_id(RECONCILIATION)
+    marks = lake.marks(RECONCILIATION)
     given = settings.reconciliation
     goal = f"{target(settings, client)}/{given.model_dump_json()}"
     last = datetime.fromisoformat(marks["full_at"]) if "full_at" in marks else None

@@ -432,6 +432,37 @@ def test_a_run_that_only_moved_its_watermark_is_seen_by_another_that_changes_lin
     assert sum(cell["orders_quantity"] or 0 for cell in company.cells("A")) == 15
 
 
+@pytest.mark.parametrize("look", ["marks", "snapshot_id"])
+def test_a_run_that_another_overtakes_while_it_looks_where_it_stands_hides_no_lines(
+    company: Any, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    company.order("2025-01-27", "S1 1 A 10")
+    company.refresh()
+    company.order("2025-01-28", "S2 1 A 5")
+    company.ingest()
+    looked = getattr(company.lake, look)
+
+    def make() -> None:
+        order_lines.make(company.settings, company.lake, company.engine, company.now)
+
+    def overtaken(dataset: Dataset) -> Any:
+        found = looked(dataset)
+        if dataset is ORDER_LINES:
+            monkeypatch.setattr(company.lake, look, looked)
+            make()
+            demand_history.make(company.settings, company.lake, company.engine, company.now)
+            company.order("2025-01-29", "S3 1 A 2")
+            company.ingest()
+        return found
+
+    monkeypatch.setattr(company.lake, look, overtaken)
+    with suppress(CommitConflict):
+        make()
+    company.refresh()
+    assert set(company.lines()) == {"S1/1", "S2/1", "S3/1"}
+    assert sum(cell["orders_quantity"] or 0 for cell in company.cells("A")) == 17
+
+
 def test_changed_settings_make_everything_anew(company: Any) -> None:
     company.order("2025-01-31", "S1 1 A 10 requested=2025-02-03")
     company.refresh()
