@@ -28,7 +28,7 @@ from o9_assets.landing.accepted import accepted_view
 from o9_assets.landing.datasets import MANIFEST
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import Lake, all_of, at_least, equal, everything, isin
+from o9_assets.resources.lake import CommitConflict, Lake, all_of, at_least, equal, everything, isin
 from o9_assets.resources.o9 import O9Client, O9Error
 
 if TYPE_CHECKING:
@@ -137,7 +137,12 @@ class _Work:
 
     def plan(self, con: duckdb.DuckDBPyConnection) -> Plan | None:
         """Plan what is new, in one commit; None where nothing is to be done."""
-        base, marks = self.lake.snapshot_id(PLANNED_EVENTS), self.lake.marks(FORWARDED)
+        base = self.lake.snapshot_id(PLANNED_EVENTS)
+        if self.pending() is not None:
+            raise CommitConflict(
+                "Another run has planned events meanwhile.", remedy="Run it again: it ends that one first."
+            )
+        marks = self.lake.marks(FORWARDED)
         same = marks.get("target") == self.goal
         after = int(marks["seq"]) if same else 0
         while (upto := self._upto(after)) is not None:

@@ -21,7 +21,7 @@ from o9_assets.exchange.refusals import no_longer_wanted, standing
 from o9_assets.exchange.report import Asked, Delivery
 from o9_assets.planning.calendar import Calendar
 from o9_assets.planning.settings import Settings
-from o9_assets.resources.lake import Lake, everything, isin
+from o9_assets.resources.lake import CommitConflict, Lake, everything, isin
 from o9_assets.resources.o9 import O9Client
 
 if TYPE_CHECKING:
@@ -96,8 +96,11 @@ def plan(con: duckdb.DuckDBPyConnection, delivery: Delivery, history: Dataset, a
     Raises CommitConflict where another export planned meanwhile, NotApproved for another difference than approved.
     """
     settings, lake, client, now = delivery.settings, delivery.lake, delivery.client, delivery.now
-    goal, marks = target(settings, client), lake.marks(DEMAND_EXPORT)
-    base, books_base = lake.snapshot_id(PLANNED), lake.snapshot_id(DEMAND_EXPORT)
+    goal, base = target(settings, client), lake.snapshot_id(PLANNED)
+    # Asked again after the snapshot: a plan made since the first look would be overwritten while it is being sent.
+    if not asked.dry_run and (other := pending(lake)) is not None and other.target == goal:
+        raise CommitConflict("Another export has planned meanwhile.", remedy="Run it again: it ends that one first.")
+    books_base, marks = lake.snapshot_id(DEMAND_EXPORT), lake.marks(DEMAND_EXPORT)
     snapshot, months = lake.fingerprints(history)
     compared = compared_months(marks, goal)
     before = compared or {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from o9_assets.exchange.lease import Busy, Lease
+from o9_assets.exchange.report import Asked, Delivery
 from o9_assets.failures import Passing, Permanent
+from o9_assets.resources.lake import CommitConflict
 from o9_assets.resources.o9 import ContractBroken, Denied, RejectedRows, Unavailable
 from o9_assets.resources.o9.profile import Limits, Retry
 from o9_assets.sandbox.o9 import Faults
@@ -156,6 +159,28 @@ def test_a_delivery_that_another_process_is_at_is_waited_for_and_then_left_to_it
         exchange.deliver()
     assert sum(exchange.time.slept) >= 30
     assert exchange.store.received() == before
+
+
+def test_a_plan_that_another_export_made_since_the_first_look_is_not_overwritten(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from o9_assets.exchange import delivery
+    from o9_assets.exchange.datasets import PLANNED
+
+    plan, theirs = delivery.plan, list[str]()
+
+    def second(con: Any, given: Delivery, history: Any, asked: Asked) -> Any:
+        with given.engine.connect() as other:
+            made = plan(other, replace(given, lease=Lease.new()), history, asked)
+        assert made is not None
+        theirs.append(made.delivery_id)
+        return plan(con, given, history, asked)
+
+    monkeypatch.setattr(delivery, "plan", second)
+    with pytest.raises(CommitConflict, match="Another export has planned meanwhile"):
+        exchange.deliver()
+    assert exchange.lake.marks(PLANNED)["delivery"] == theirs[0]
+    assert exchange.store.received() == []
 
 
 def test_an_export_that_was_taken_over_sends_no_further(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,13 @@ import httpx
 import pytest
 
 from o9_assets.assets.raw.demand_events import DEMAND_EVENTS
+from o9_assets.exchange import event_delivery
 from o9_assets.exchange.datasets import LEDGER
 from o9_assets.exchange.event_datasets import DEAD_EVENTS, FORWARDED
 from o9_assets.exchange.event_delivery import EventReport, deliver_events
 from o9_assets.planning.settings import parse
 from o9_assets.resources import aws
+from o9_assets.resources.lake import CommitConflict
 from o9_assets.resources.o9 import Denied, O9Client, Throttled, load_profile
 from o9_assets.sandbox.aws import Twin
 from o9_assets.sandbox.o9 import Faults, Store, build_app, secret
@@ -249,6 +251,28 @@ def test_killed_between_send_and_receipt_nothing_is_sent_twice(
     assert (report.resumed, report.found, report.requests, report.sent) == (True, 2, 1, 6)
     assert set(events.store.writes().values()) == {1}
     assert len(events.held()) == 6
+
+
+@pytest.mark.faults
+def test_a_plan_that_another_run_made_since_the_first_look_is_not_overwritten(
+    events: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.put(*(at(n) for n in range(1, 6)))
+    events.take_in()
+    plan = event_delivery._Work.plan
+
+    def second(work: Any, con: Any) -> Any:
+        monkeypatch.setattr(event_delivery._Work, "plan", plan)
+        with events.engine.connect() as other:
+            assert plan(work, other) is not None
+        return plan(work, con)
+
+    monkeypatch.setattr(event_delivery._Work, "plan", second)
+    with pytest.raises(CommitConflict, match="Another run has planned events meanwhile"):
+        events.deliver()
+    assert events.store.received() == []
+    assert events.deliver().sent == 5
+    assert set(events.store.writes().values()) == {1}
 
 
 @pytest.mark.faults
