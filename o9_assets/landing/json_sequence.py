@@ -27,7 +27,7 @@ def as_lines(texts: Iterable[str]) -> Iterator[str]:
         while place < len(held):
             try:
                 _, end = _DECODER.raw_decode(held, place)
-            except ValueError:
+            except (ValueError, RecursionError):  # the latter: nested deeper than Python follows
                 if not ended and len(held) - place < LONGEST:
                     break  # the rest of it may be in the next piece
                 found = _NEXT.search(held, place + 1)

@@ -40,7 +40,7 @@ def created(body: str) -> list[Created]:
         if told.get("source") == "aws.s3":
             return _from_eventbridge(told)
         return [_from_s3(record) for record in told["Records"] if record["eventName"].startswith("ObjectCreated:")]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise NoEvent(f"{error!r} in {body[:200]}") from error
 
 

@@ -33,5 +33,5 @@ def as_objects(part: Pushed, folder: str) -> tuple[Objects, Objects]:
 def _is_object(data: bytes) -> bool:
     try:
         return isinstance(json.loads(data.decode("utf-8")), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

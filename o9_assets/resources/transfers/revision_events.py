@@ -41,7 +41,7 @@ def published(body: str) -> tuple[str, tuple[str, ...]] | None:
         if not isinstance(revisions, list) or not all(isinstance(one, str) for one in revisions):
             return None
         return str(event["resources"][0]), tuple(revisions)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, RecursionError, KeyError, TypeError, IndexError):
         return None
 
 

@@ -208,3 +208,4 @@ def test_an_event_names_its_data_set_and_a_list_of_revisions() -> None:
         [],
     ):
         assert published(json.dumps(wrong)) is None
+    assert published("[" * 100_000) is None

@@ -45,3 +45,11 @@ def test_what_is_no_json_is_a_record_too_and_the_next_one_is_found(text: str, li
     for size in (1, 3, 100):
         pieces = [text[start : start + size] for start in range(0, len(text), size)]
         assert [line.rstrip("\n") for line in as_lines(pieces)] == lines
+
+
+@pytest.mark.faults
+def test_what_is_nested_deeper_than_python_follows_is_a_record_and_costs_no_other_one() -> None:
+    deep = '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    text = '{"b": 1}' + deep + '{"b": 2}'
+    pieces = [text[start : start + 65_536] for start in range(0, len(text), 65_536)]
+    assert [line.rstrip("\n") for line in as_lines(pieces)] == ['{"b": 1}', deep, '{"b": 2}']

@@ -52,7 +52,8 @@ def test_what_tells_of_no_new_object_tells_nothing(body: dict[str, Any]) -> None
 
 @pytest.mark.faults
 @pytest.mark.parametrize(
-    "body", ["", "nonsense", "[]", "7", "{}", '{"Records": 1}', '{"Records": [{}]}', '{"Type": "Notification"}']
+    "body",
+    ["", "nonsense", "[]", "7", "{}", '{"Records": 1}', '{"Records": [{}]}', '{"Type": "Notification"}', "[" * 100_000],
 )
 def test_anything_else_is_no_event(body: str) -> None:
     with pytest.raises(NoEvent):
