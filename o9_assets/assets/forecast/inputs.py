@@ -46,7 +46,8 @@ def setup_of(settings: Settings) -> Setup:
 
 
 def read_inputs(settings: Settings, cycle: str, lake: Lake, engine: Engine) -> Inputs:
-    """Read what was known before the cycle's first day. Raises Permanent where no whole week of demand is there."""
+    """Read what was known before the cycle's first day. Raises Permanent where no whole week of demand is there, or
+    of no item that is still sold."""
     import pandas as pd
 
     from o9_assets.assets.forecast.drivers import drivers_of
@@ -74,6 +75,11 @@ def read_inputs(settings: Settings, cycle: str, lake: Lake, engine: Engine) -> I
                 remedy="Choose a later cycle, or bring in more history.",
             )
         series = complete(rows[~rows["item_code"].isin(gone)], pd.Timestamp(known.max()))
+        if series.keys.empty:
+            raise Permanent(
+                f"Every item of which demand is known was delisted before {cycle}.",
+                remedy="Choose an earlier cycle, or mend delisted_from_date in the item master.",
+            )
         first = series.last_week + pd.Timedelta(days=7)
         last = pd.Timestamp(cycle) + timedelta(weeks=settings.forecast.horizon_weeks)
         ahead = promotions_ahead(con, settings, lake, series, first.date(), last.date())
