@@ -70,18 +70,24 @@ def to_export(transfer: str, exchange: Exchange, revisions: Sequence[Revision], 
     return [one for *_, one in sorted(open_ones, key=lambda entry: entry[:3])]
 
 
-def to_withdraw(transfer: str, exchange: Exchange, revisions: Sequence[Revision], lake: Lake) -> list[Revision]:
-    """Revoked revisions of which something may have landed."""
-    states = _states(lake, transfer)
-    return [one for one in revisions if one.revoked_at is not None and exchange.resource(one) in states]
+def to_withdraw(exchange: Exchange, revisions: Sequence[Revision], lake: Lake) -> list[tuple[Revision, list[str]]]:
+    """Revoked revisions of which something may have landed, and the folders where: the transfer may have had another
+    name, or another place to land, when they were exported."""
+    rows = lake.read(TRANSFERS, columns=["resource", "lands"]).to_pylist()
+    found = []
+    for one in revisions:
+        places = {row["lands"] for row in rows if row["resource"] == exchange.resource(one)}
+        if one.revoked_at is not None and places:
+            found.append((one, sorted(f"{place}{one.folder}" for place in places)))
+    return found
 
 
 def work(
     transfer: str, exchange: Exchange, feeds: Mapping[str, Feed], revisions: Sequence[Revision], lake: Lake
 ) -> list[str]:
     """What a run would have to do, one entry each: revisions to export, and revoked ones whose rows are still read."""
-    revoked = to_withdraw(transfer, exchange, revisions, lake)
-    read = [one.id for one in revoked if is_read(feeds, f"{exchange.lands}{one.folder}", lake)]
+    revoked = to_withdraw(exchange, revisions, lake)
+    read = [one.id for one, folders in revoked if any(is_read(feeds, folder, lake) for folder in folders)]
     return [f"export {one.id}" for one in to_export(transfer, exchange, revisions, lake)] + [
         f"withdraw {one}" for one in read
     ]
@@ -106,13 +112,12 @@ def bring_in(
     """
     revisions = exchange.revisions()
     done = Exported(revisions=len(revisions), revoked=sum(one.revoked_at is not None for one in revisions))
-    for revision in to_withdraw(transfer, exchange, revisions, lake):
-        folder = f"{exchange.lands}{revision.folder}"
+    for revision, folders in to_withdraw(exchange, revisions, lake):
         said = f": {revision.revocation}" if revision.revocation else ""
         reason = f"revision {revision.id} was revoked{said}"
-        counts = withdraw(feeds, folder, lambda name: True, reason, zone=zone, lake=lake, now=now())
-        if counts:
-            done.withdrawn[revision.id] = sum(counts.values())
+        counts = [withdraw(feeds, f, lambda name: True, reason, zone=zone, lake=lake, now=now()) for f in folders]
+        if any(counts):
+            done.withdrawn[revision.id] = sum(sum(by_feed.values()) for by_feed in counts)
             if progress is not None:
                 progress(f"{transfer}: {reason}; {done.withdrawn[revision.id]:,} objects are no longer read")
     for revision in to_export(transfer, exchange, revisions, lake):

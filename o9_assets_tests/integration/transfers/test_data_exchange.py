@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from o9_assets.planning.settings import parse
 from o9_assets.resources import aws
 from o9_assets.resources.transfers.data_exchange import EntitlementExpired, Revision
 from o9_assets.resources.transfers.mover import State
@@ -116,6 +117,22 @@ def test_a_revision_revoked_before_it_was_read_is_never_read(subscriber: Subscri
     assert subscriber.ingest(FEED).objects == 0
     assert subscriber.rows(FEED, COLUMNS) == []
     assert subscriber.account(FEED).balanced
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "is_now"),
+    [("retailers", "  sell_out:\n", "  retailers:\n"), ("sell_out", "market/", "retailers/")],
+)
+def test_a_revision_revoked_after_its_transfer_was_changed_is_taken_out(
+    subscriber: Subscriber, name: str, was: str, is_now: str
+) -> None:
+    wrong = subscriber.publish(7, "A,North,2026-06-07,5000")
+    subscriber.run("sell_out")
+    subscriber.ingest(FEED)
+    subscriber.provider.revoke(wrong)
+    subscriber.settings = parse(subscriber.text.replace(was, is_now))
+    assert told(subscriber.run(name))["objects withdrawn"] == 1
+    assert subscriber.rows(FEED, COLUMNS) == []
 
 
 def test_a_revision_revoked_before_its_export_is_not_exported(subscriber: Subscriber) -> None:
