@@ -61,7 +61,7 @@ class DmsMover:
 
         catch_up loads the tables the first time and then brings in what changed until now; reload loads them anew;
         continuous starts a task that stands still and leaves one alone that runs. A full-load task is reloaded in any
-        mode. Raises TransferUnderWay where somebody else's start is not over.
+        mode, and so is one whose load broke off. Raises TransferUnderWay where somebody else's start is not over.
         """
         task = self._task()
         tags = self._tags(task)
@@ -115,7 +115,9 @@ class DmsMover:
         kind: Literal["start-replication", "resume-processing", "reload-target"] = "resume-processing"
         if not _started(task):
             kind = "start-replication"
-        elif task["MigrationType"] == "full-load" or (self._mode == "reload" and task["MigrationType"] != "cdc"):
+        elif task["MigrationType"] == "full-load" or (
+            task["MigrationType"] != "cdc" and (self._mode == "reload" or self._load_broke_off(task))
+        ):
             kind = "reload-target"
         until = {}
         if self._mode != "continuous" and task["MigrationType"] != "full-load":
@@ -131,6 +133,11 @@ class DmsMover:
             raise Permanent(
                 f"DMS does not start the task {self.name}: {_said(error)}", remedy="Mend the task or its endpoints."
             ) from error
+
+    def _load_broke_off(self, task: Mapping[str, Any]) -> bool:
+        """Whether the task was started and never had all its tables: there is nothing from which changes go on."""
+        percent = task.get("ReplicationTaskStats", {}).get("FullLoadProgressPercent", 0)
+        return percent < 100 and not _loaded(self._statistics(task))
 
     # Looking
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -206,6 +207,31 @@ def test_a_failure_carries_the_service_s_own_reason_and_counters(twin: Twin, erp
     assert error.value.progress.counters["tables errored"] == 0
     with pytest.raises(PartialTransfer):
         mover.landed("x")
+
+
+@pytest.mark.faults
+def test_a_first_load_that_broke_off_is_begun_anew(twin: Twin, erp: Database, tmp_path: Path) -> None:
+    dms = Dms(twin, erp.endpoint)
+    platform = Platform(tmp_path, dms)
+    erp.run("BEGIN", "LOCK TABLE lines IN ACCESS EXCLUSIVE MODE")
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    def broken_off() -> None:
+        # A transaction sees others as they were at its first look.
+        eventually(lambda: erp.run("SELECT pg_stat_clear_snapshot()") or erp.rows(f"SELECT 1 {others}"))
+        erp.rows(f"SELECT pg_terminate_backend(pid) {others}")
+        erp.run("ROLLBACK")
+
+    other = threading.Thread(target=broken_off)
+    other.start()
+    with pytest.raises(TransferFailed, match="terminating connection"):
+        platform.carry_out()
+    other.join()
+    assert platform.carry_out().progress.counters["rows"] == 20
+    erp.run("UPDATE lines SET qty = 99 WHERE order_id = 'O1'")
+    assert platform.carry_out().progress.counters["rows"] == 1
+    platform.ingest()
+    assert len(platform.order_lines()) == 20
 
 
 @pytest.mark.faults
