@@ -18,7 +18,7 @@ from o9_assets.planning.feeds import Feed
 from o9_assets.resources.lake import Lake, equal
 from o9_assets.resources.landing_zone import LandingZone
 from o9_assets.resources.transfers.data_exchange import Revision
-from o9_assets.resources.transfers.mover import Mover, State
+from o9_assets.resources.transfers.mover import Mover, Progress, State
 
 __all__ = ["Exchange", "Exported", "bring_in", "to_export", "to_withdraw", "work"]
 
@@ -105,8 +105,9 @@ def bring_in(
     clock: Callable[[], float],
     patience_seconds: float,
     progress: Callable[[str], None] | None = None,
+    account: Callable[[Progress, tuple[str, ...]], None] = lambda seen, names: None,
 ) -> Exported:
-    """Take revoked revisions out, then export what is new, the oldest first.
+    """Take revoked revisions out, then export what is new, the oldest first; `account` looks at each export.
 
     Raises what carry_out raises, and EntitlementExpired; what was exported until then stays exported.
     """
@@ -131,5 +132,6 @@ def bring_in(
             clock=clock,
             patience_seconds=patience_seconds,
             progress=progress,
+            account=account,
         )
     return done

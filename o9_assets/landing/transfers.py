@@ -62,12 +62,14 @@ def carry_out(
     clock: Callable[[], float],
     patience_seconds: float,
     progress: Callable[[str], None] | None = None,
+    account: Callable[[Progress, tuple[str, ...]], None] = lambda seen, names: None,
 ) -> Outcome:
     """Start the transfer, or take up what an earlier run left under way, and follow it to its end.
 
-    `now` gives UTC without a zone. Raises TransferFailed, TransferCancelled, PartialTransfer, UnknownTransfer, and any
-    Permanent that the first start met with, after which the next call starts a new execution; TransferUnderWay, or
-    what the start met with that an earlier run died at, after which it follows the same one.
+    `account` looks at what was written before anybody may read it: a run that dies meanwhile is followed by one that
+    looks anew. `now` gives UTC without a zone. Raises TransferFailed, TransferCancelled, PartialTransfer,
+    UnknownTransfer, and any Permanent that the first start met with, after which the next call starts a new execution;
+    TransferUnderWay, or what the start met with that an earlier run died at, after which it follows the same one.
     """
     row, resumed = _under_way(lake, transfer, mover, lands, now)
     try:
@@ -96,6 +98,7 @@ def carry_out(
     except (PartialTransfer, UnknownTransfer) as error:
         _end(lake, row, State.FAILED, now(), Progress(State.FAILED, "unknown", reason=error.message))
         raise
+    account(seen, names)
     ended = _end(lake, row, State.SUCCEEDED, now(), seen, objects=len(names))
     return Outcome(
         execution, row["number"], resumed, seen, names, row["started_at"], ended["ended_at"], dict(seen.counters)

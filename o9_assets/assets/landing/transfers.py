@@ -119,6 +119,7 @@ def _carry_out(
     mover, room, opened = movers.open(transfer), lake.open(), zone.open()
     feeds = {feed: settings.feeds[feed] for feed in transfer.feeds}
     set_leftovers_aside(name, mover, transfer.lands, feeds, zone=opened, lake=room, now=clock.now())
+    accounts: list[Account] = []
     outcome = carry_out(
         name,
         mover,
@@ -129,8 +130,8 @@ def _carry_out(
         clock=time.monotonic,
         patience_seconds=transfer.patience_minutes * 60,
         progress=context.log.info,
+        account=lambda seen, names: accounts.append(account_of_transfer(seen, names, mover.layout(), zone=opened)),
     )
-    account = account_of_transfer(outcome.progress, outcome.names, mover.layout(), zone=opened)
     metadata: dict[str, Any] = {
         "service status": outcome.progress.status,
         "execution": outcome.execution,
@@ -138,7 +139,7 @@ def _carry_out(
         "seconds": (outcome.ended_at - outcome.started_at).total_seconds(),
         "counters": dg.MetadataValue.json(dict(outcome.progress.counters)),
     }
-    return _told(context, metadata, outcome.names, [account])
+    return _told(context, metadata, outcome.names, accounts)
 
 
 def _bring_revisions_in(
@@ -155,6 +156,7 @@ def _bring_revisions_in(
     from o9_assets.landing.transferred import account_of_transfer
 
     opened = zone.open()
+    accounts: list[Account] = []
     done = bring_in(
         name,
         movers.open_exchange(transfer),
@@ -166,8 +168,8 @@ def _bring_revisions_in(
         clock=time.monotonic,
         patience_seconds=transfer.patience_minutes * 60,
         progress=context.log.info,
+        account=lambda seen, names: accounts.append(account_of_transfer(seen, names, None, zone=opened)),
     )
-    accounts = [account_of_transfer(o.progress, o.names, None, zone=opened) for o in done.outcomes.values()]
     metadata: dict[str, Any] = {
         "revisions": done.revisions,
         "revisions exported": len(done.outcomes),

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from o9_assets.landing import transferred
 from o9_assets.planning.settings import parse
 from o9_assets.resources import aws
 from o9_assets.resources.transfers.data_exchange import EntitlementExpired, Revision
@@ -217,6 +218,31 @@ def test_an_asset_that_is_missing_where_it_should_be_fails_the_check(subscriber:
     [check] = subscriber.run("sell_out").get_asset_check_evaluations()
     assert (check.passed, check.check_name) == (False, "landed_as_told")
     assert "market/2026-06-07T18:00:00.123Z/sell_out.csv is not there" in check.description
+
+
+@pytest.mark.faults
+def test_what_a_run_that_died_did_not_account_for_is_read_when_the_next_one_did(
+    subscriber: Subscriber, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def dies(*args: Any, **more: Any) -> Any:
+        raise Killed
+
+    at = datetime(2026, 6, 7, 18, tzinfo=UTC)
+    assets = {"a.csv": sold("A,North,2026-06-07,5"), "b.csv": sold("B,North,2026-06-07,6")}
+    subscriber.provider.publish(subscriber.data_set, assets, created_at=at)
+    with monkeypatch.context() as patch:
+        patch.setattr(transferred, "account_of_transfer", dies)
+        assert not subscriber.run("sell_out").success
+    cut = subscriber.objects()[1]
+    twin.client("s3").put_object(Bucket=subscriber.bucket, Key=f"zone/{cut}", Body=b"half")
+    assert subscriber.ingest(FEED).objects == 0
+    [check] = subscriber.run("sell_out").get_asset_check_evaluations()
+    assert not check.passed
+    assert check.description == "110 bytes told, 59 bytes there"
+    assert [row["state"] for row in subscriber.ledger("sell_out")] == ["succeeded"]
 
 
 def test_the_provider_s_acts_can_be_asked_for_over_http(subscriber: Subscriber, twin: Twin) -> None:
