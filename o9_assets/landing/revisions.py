@@ -76,7 +76,8 @@ def to_withdraw(exchange: Exchange, revisions: Sequence[Revision], lake: Lake) -
     rows = lake.read(TRANSFERS, columns=["resource", "lands"]).to_pylist()
     found = []
     for one in revisions:
-        places = {row["lands"] for row in rows if row["resource"] == exchange.resource(one)}
+        # A ledger of before may have the transfer's place instead of the revision's folder below it.
+        places = {row["lands"].removesuffix(one.folder) for row in rows if row["resource"] == exchange.resource(one)}
         if one.revoked_at is not None and places:
             found.append((one, sorted(f"{place}{one.folder}" for place in places)))
     return found

@@ -120,9 +120,11 @@ class RevisionMover:
     def start(self, token: str) -> str:
         """Start the export, or find the one that was started for this revision and this place and did not fail.
 
-        The token is not needed: a revision never changes, so there is one export of it.
+        The token is not needed: a revision never changes, so there is one export of it, unless what it wrote is gone.
         """
         jobs = list(self._jobs())
+        if any(job["State"] == "COMPLETED" for job in jobs) and self._missing():
+            jobs = [job for job in jobs if job["State"] != "COMPLETED"]
         # A call to create a job whose answer was lost leaves one that waits: what has run goes before it.
         for state in ("COMPLETED", "IN_PROGRESS", "WAITING"):
             for job in jobs:
@@ -169,14 +171,29 @@ class RevisionMover:
         return Progress(state, status, {"files": len(assets), "bytes": size})
 
     def landed(self, execution: str) -> tuple[str, ...]:
-        """The names that the key pattern gives the revision's assets."""
+        """The names that the key pattern gives the revision's assets. Raises PartialTransfer where one is not there."""
         seen = self.look(execution)
         if seen.state is not State.SUCCEEDED:
             raise PartialTransfer(
                 f"The export {execution} of the revision {self._revision.id} is {seen.status}.",
                 remedy="Start the transfer again.",
             )
+        if missing := self._missing():
+            raise PartialTransfer(
+                f"The export {execution} of the revision {self._revision.id} is completed, and {missing[0]} is not there"
+                + (f", nor are {len(missing) - 1:,} others." if len(missing) > 1 else "."),
+                remedy="Find what removes objects from the landing zone, then run again: the revision is exported anew.",
+            )
+        return self._names()
+
+    def _names(self) -> tuple[str, ...]:
         return tuple(sorted(f"{self._lands}{self._revision.folder}{asset['Name']}" for asset in self._assets()))
+
+    def _missing(self) -> list[str]:
+        """Names of assets that the landing zone does not hold."""
+        ever = datetime.min.replace(tzinfo=UTC)
+        there = set(self._zone.written(f"{self._lands}{self._revision.folder}", ever, None))
+        return [name for name in self._names() if name not in there]
 
     def layout(self) -> Layout | None:
         """None: Data Exchange counts assets and bytes, not records."""
