@@ -128,7 +128,11 @@ class AppFlowMover:
         properties = self._destination()
         folder = f"{properties.get('bucketPrefix', '').strip('/')}/{self.name}/".lstrip("/")
         below = self._zone.name(properties["bucketName"], folder, writer=f"The flow {self.name}")
-        return tuple(sorted(name for name in self._names(below) if execution in name.removeprefix(below)))
+        return tuple(sorted(name for name in self._names(below) if self.wrote(execution, name.removeprefix(below))))
+
+    def wrote(self, execution: str, name: str) -> bool:
+        """Whether an object is one of an execution's, whatever the flow was called then."""
+        return execution in name
 
     def layout(self) -> Layout | None:
         """By the flow's file type."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from o9_assets.landing.transfers import carry_out
+from o9_assets.planning.settings import parse
 from o9_assets.resources.transfers.mover import PartialTransfer, State, TransferUnderWay, UnknownTransfer
 from o9_assets.sandbox.aws import Twin
 from o9_assets.sandbox.saas import Saas
@@ -198,6 +199,64 @@ def test_records_that_could_not_be_written_make_the_execution_a_failure(tmp_path
     assert crm.rows("promotions", COLUMNS) == expected(saas.entities["Promotions"])
     assert [row["status"] for row in crm.manifest()] == ["withdrawn"] * 2 + ["ingested"] * 3
     assert crm.account("promotions").balanced
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("changed", ["the transfer's name", "the flow"])
+def test_what_a_failed_execution_left_is_never_read_whatever_is_renamed_then(
+    tmp_path: Path, twin: Twin, saas: Saas, changed: str
+) -> None:
+    crm = Crm(tmp_path, twin, saas)
+    twin.fakes["appflow"].broken_puts = 1  # type: ignore[attr-defined]
+    assert "10 records could not be written" in failure(crm.run("crm"))
+    assert len(crm.objects()) == 2
+    name = "crm"
+    if changed == "the flow":
+        text = crm.text.replace(f"crm/{crm.flow}/*", "crm/*/*")
+        former, crm.flow = crm.flow, unique("promotions")
+        crm.client.create_flow(
+            **{
+                **crm.definition(FIELDS),
+                "sourceFlowConfig": {
+                    "connectorType": "SAPOData",
+                    "connectorProfileName": former,
+                    "sourceConnectorProperties": {"SAPOData": {"objectPath": "/Promotions"}},
+                },
+            }
+        )
+        text = text.replace(former, crm.flow)
+    else:
+        text, name = crm.text.replace("  crm:\n    kind", "  customers:\n    kind"), "customers"
+    crm.settings = parse(text)
+    assert crm.run(name).success
+    assert crm.ingest("promotions").landed_rows == 25
+    assert crm.rows("promotions", COLUMNS) == expected(saas.entities["Promotions"])
+    assert [row["status"] for row in crm.manifest()] == ["withdrawn"] * 2 + ["ingested"] * 3
+
+
+@pytest.mark.faults
+def test_what_fails_after_its_transfer_was_renamed_is_never_read(tmp_path: Path, twin: Twin, saas: Saas) -> None:
+    crm = Crm(tmp_path, twin, saas)
+    twin.fakes["appflow"].broken_puts = 1  # type: ignore[attr-defined]
+    saas.hold()
+    with pytest.raises(TransferUnderWay):
+        carry_out(
+            "crm",
+            crm.mover(),
+            "crm/",
+            lake=crm.lake,
+            now=lambda: datetime.now(UTC).replace(tzinfo=None),
+            sleep=time.sleep,
+            clock=time.monotonic,
+            patience_seconds=0.05,
+        )
+    saas.release()
+    [row] = crm.ledger("crm")
+    eventually(lambda: crm.mover().look(row["execution"]).state is State.FAILED)
+    assert len(crm.objects()) == 2
+    crm.settings = parse(crm.text.replace("  crm:\n    kind", "  customers:\n    kind"))
+    assert crm.run("customers").success
+    assert crm.ingest("promotions").landed_rows == 25
 
 
 @pytest.mark.faults
