@@ -1,7 +1,8 @@
 """Keeps the lake small and quick: every night, and whenever somebody asks.
 
-Small files of a table are written as one, snapshots that no cycle's tag holds are forgotten after a week, and files
-that nothing refers to any more are deleted once they are older than the longest run. What a reader sees stays the same.
+Small files of a table are written as one, snapshots that no cycle's tag holds are forgotten a week after they were
+replaced, and files that nothing refers to any more are deleted the night after that was first seen, by when no run
+reads or is about to commit them. What a reader sees stays the same.
 """
 
 from typing import Any
@@ -37,7 +38,12 @@ class MaintenanceConfig(dg.Config):
     """How long what nobody holds is kept."""
 
     keep_days: float = Field(7, ge=0, description="Snapshots without a tag are readable for so many days")
-    longest_run_hours: float = Field(24, gt=0, description="Files without an owner may belong to a run for so long")
+    # Less than a day, so that a night's maintenance removes what the night before it saw, whichever began later.
+    longest_run_hours: float = Field(
+        20,
+        gt=0,
+        description="A run may read, or be about to commit, files that nothing refers to for so long",
+    )
 
 
 def build(settings: Settings) -> list[Any]:

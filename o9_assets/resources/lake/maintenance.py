@@ -1,8 +1,8 @@
 """Keeping a table small and quick: compaction, expiry of snapshots that no tag holds, removal of files nobody needs.
 
 pyiceberg expires snapshots but deletes no data file, and it does not compact: both are done here. A file goes only
-when no snapshot that is left refers to it and it is older than the longest run, for a run that has begun may still be
-about to commit it.
+when no snapshot has referred to it for as long as the longest run takes: one that has begun may still be about to
+commit it, or be reading it.
 
 A commit does a little of it at once, so that the next one costs what it costs however many went before: readers open
 few files, and metadata stays small.
@@ -10,18 +10,15 @@ few files, and metadata stays small.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
-from stat import S_ISREG
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from o9_assets.dataset import Dataset
 from o9_assets.resources.lake import files, reading
 from o9_assets.resources.lake.errors import CommitConflict
-from o9_assets.resources.lake.files import local_path
+from o9_assets.resources.lake.orphans import remove_orphans
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -62,7 +59,7 @@ def maintain(
         return MaintenanceReport()
     compacted, written = _compact(lake, dataset)
     expired = _expire(lake, dataset, now - keep_for)
-    removed, size = _remove_orphans(lake.ensure(dataset).refresh(), now - orphan_age)
+    removed, size = remove_orphans(lake.ensure(dataset).refresh(), now, orphan_age)
     return MaintenanceReport(compacted, written, expired, removed, size)
 
 
@@ -146,45 +143,3 @@ def _forget(table: Table, snapshots: list[int]) -> int:
             raise
         return 0
     return len(snapshots)
-
-
-def _remove_orphans(table: Table, before: datetime) -> tuple[int, int]:
-    needed = _needed(table)
-    count = size = 0
-    for location, length, changed in list(_listed(table)):
-        if location not in needed and changed < before:
-            with suppress(FileNotFoundError):  # another maintenance was quicker
-                table.io.delete(location)
-                count += 1
-                size += length
-    return count, size
-
-
-def _needed(table: Table) -> set[str]:
-    """Locations that some snapshot that is left, or the table's metadata, refers to."""
-    found = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
-    for snapshot in table.metadata.snapshots:
-        found.add(snapshot.manifest_list)
-        for manifest in snapshot.manifests(table.io):
-            found.add(manifest.manifest_path)
-            found.update(e.data_file.file_path for e in manifest.fetch_manifest_entry(table.io, discard_deleted=True))
-    return {_plain(location) for location in found}
-
-
-def _plain(location: str) -> str:
-    path = local_path(location)
-    return str(path) if path is not None else location
-
-
-def _listed(table: Table) -> Iterator[tuple[str, int, datetime]]:
-    """Every file below the table's location: location, bytes, time of change."""
-    root = local_path(table.location())
-    if root is not None:
-        for path in root.rglob("*"):
-            with suppress(FileNotFoundError):
-                stat = path.stat()
-                if S_ISREG(stat.st_mode):
-                    yield str(path), stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
-        return
-    store: Any = table.io  # s3.S3FileIO
-    yield from store.listed(table.location())

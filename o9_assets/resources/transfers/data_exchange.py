@@ -179,10 +179,11 @@ class RevisionMover:
                 remedy="Start the transfer again.",
             )
         if missing := self._missing():
+            others = f", nor are {len(missing) - 1:,} others" if len(missing) > 1 else ""
             raise PartialTransfer(
-                f"The export {execution} of the revision {self._revision.id} is completed, and {missing[0]} is not there"
-                + (f", nor are {len(missing) - 1:,} others." if len(missing) > 1 else "."),
-                remedy="Find what removes objects from the landing zone, then run again: the revision is exported anew.",
+                f"The export {execution} of the revision {self._revision.id} is completed, "
+                f"and {missing[0]} is not there{others}.",
+                remedy="Find what removes objects from the landing zone, and run again: the revision is exported anew.",
             )
         return self._names()
 

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from o9_assets.resources.lake import CommitConflict, Lake, equal, everything, maintenance
+from o9_assets.resources.lake import CommitConflict, Lake, equal, everything, maintenance, orphans
 from o9_assets_tests.integration.resources.test_lake import CELLS, FLAT, keys, rows
 
 
@@ -104,18 +104,72 @@ def test_two_that_clean_up_at_once_both_succeed(lake: Lake, tmp_path: Path, monk
     lake.append(CELLS, rows(1))
     for number in range(3):
         (tmp_path / f"warehouse/curated/cells/data/{number}.parquet").write_bytes(b"left by a killed writer")
-    other, real, none = Lake.local(tmp_path), maintenance._listed, timedelta(0)
+    other, real, none = Lake.local(tmp_path), orphans._listed, timedelta(0)
     now = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)
 
     def after_another(table: Any) -> list[Any]:
         found = list(real(table))
-        monkeypatch.setattr(maintenance, "_listed", real)
+        monkeypatch.setattr(orphans, "_listed", real)
         assert other.maintain(CELLS, now=now, keep_for=none, orphan_age=none).files_removed == 3
         return found
 
-    monkeypatch.setattr(maintenance, "_listed", after_another)
+    monkeypatch.setattr(orphans, "_listed", after_another)
     lake.maintain(CELLS, now=now, keep_for=none, orphan_age=none)
     assert keys(lake) == [1]
+
+
+@pytest.mark.faults
+def test_what_another_maintenance_expires_and_removes_meanwhile_is_no_failure(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for turn in range(6):
+        lake.overwrite(FLAT, rows(turn), everything())
+    other, real, none = Lake.local(tmp_path), orphans._needed, timedelta(0)
+    now = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)
+
+    def after_another(table: Any) -> set[str]:
+        monkeypatch.setattr(orphans, "_needed", real)
+        assert other.maintain(FLAT, now=now, keep_for=none, orphan_age=none).files_removed > 0
+        return real(table)
+
+    monkeypatch.setattr(orphans, "_needed", after_another)
+    assert lake.maintain(FLAT, now=now, keep_for=timedelta(days=1), orphan_age=none).files_removed == 0
+    assert keys(lake, FLAT) == [5]
+
+
+@pytest.mark.faults
+def test_a_reader_that_lives_through_many_commits_and_a_night_keeps_its_files(lake: Lake, tmp_path: Path) -> None:
+    """More commits than snapshots are kept: nothing refers to its files, which are old, and it reads them."""
+    lake.overwrite(FLAT, rows(1, 2), everything())
+    for path in tmp_path.rglob("*.parquet"):
+        os.utime(path, (0, 0))
+    now, keep, night = datetime.now(UTC).replace(tzinfo=None), timedelta(days=7), timedelta(days=1)
+    with duckdb.connect(":memory:") as con:
+        lake.view(con, "being_read", FLAT)
+        for turn in range(60):
+            lake.overwrite(FLAT, rows(turn), everything())
+        first = lake.maintain(FLAT, now=now, keep_for=keep, orphan_age=timedelta(hours=20))
+        assert first.files_removed == 0
+        assert con.sql("SELECT key FROM being_read").fetchall() == [(1,), (2,)]
+    second = lake.maintain(FLAT, now=now + night - timedelta(minutes=5), keep_for=keep, orphan_age=timedelta(hours=20))
+    assert second.files_removed > 30
+    assert lake.maintain(FLAT, now=now + 2 * night, keep_for=keep, orphan_age=night).files_removed == 0
+    assert keys(lake, FLAT) == [59]
+
+
+@pytest.mark.faults
+def test_a_note_that_was_torn_is_begun_anew(lake: Lake, tmp_path: Path) -> None:
+    lake.append(CELLS, rows(1))
+    home = tmp_path / "warehouse/curated/cells"
+    (home / "data/orphan.parquet").write_bytes(b"left by a killed writer")
+    now, age = datetime.now(UTC).replace(tzinfo=None), timedelta(days=1)
+
+    def removed(days: int) -> int:
+        return int(lake.maintain(CELLS, now=now + timedelta(days=days), keep_for=age, orphan_age=age).files_removed)
+
+    assert removed(0) == 0
+    (home / "metadata/unneeded.json").write_bytes(b'{"half')
+    assert (removed(1), removed(2)) == (0, 1)
 
 
 @pytest.mark.faults
