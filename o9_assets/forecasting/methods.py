@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from o9_assets.forecasting.drivers import Drivers
     from o9_assets.forecasting.series import Series
 
-__all__ = ["Plan", "Setup", "cross_validate", "forecast", "plan", "unvalidated_method"]
+__all__ = ["Plan", "Setup", "can_be_validated", "cross_validate", "forecast", "plan", "unvalidated_method"]
 
 SEASONAL_NAIVE, WINDOW_AVERAGE, NAIVE = "seasonal_naive", "window_average", "naive"
 MSTL_ETS, AUTO_ETS, CROSTON, TSB, LIGHTGBM = "mstl_ets", "auto_ets", "croston_sba", "tsb", "lightgbm"
@@ -59,6 +59,11 @@ class Plan:
     unvalidated: frozenset[str]
 
 
+def can_be_validated(weeks: int, setup: Setup) -> bool:
+    """Whether a series of so many weeks knows at least eight before the first origin."""
+    return weeks - setup.held_back >= WINDOW_WEEKS
+
+
 def unvalidated_method(weeks: int) -> str:
     """The method of a series that is too short to be validated: the average of what there is, at most eight weeks."""
     return WINDOW_AVERAGE if weeks >= WINDOW_WEEKS else HISTORIC_AVERAGE
@@ -73,12 +78,11 @@ def plan(series: Series, classes: dict[str, str], setup: Setup) -> Plan:
     tried: dict[str, list[str]] = {}
     reference, unvalidated = {}, set()
     for uid, length in series.lengths.items():
-        known = int(length) - setup.held_back
-        if known < WINDOW_WEEKS:
+        if not can_be_validated(int(length), setup):
             unvalidated.add(str(uid))
             reference[str(uid)] = unvalidated_method(int(length))
             continue
-        seasonal = known >= 2 * setup.season
+        seasonal = int(length) - setup.held_back >= 2 * setup.season
         reference[str(uid)] = SEASONAL_NAIVE if seasonal else WINDOW_AVERAGE
         methods = [WINDOW_AVERAGE, NAIVE, LIGHTGBM]
         if seasonal:

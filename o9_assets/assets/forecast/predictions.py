@@ -62,7 +62,7 @@ def build(settings: Settings) -> list[Any]:
 
         from o9_assets.assets.forecast.inputs import read_inputs, setup_of
         from o9_assets.forecasting import accuracy
-        from o9_assets.forecasting.methods import forecast, unvalidated_method
+        from o9_assets.forecasting.methods import can_be_validated, forecast, unvalidated_method
         from o9_assets.forecasting.quantiles import with_quantiles
         from o9_assets.resources.lake import equal
 
@@ -72,7 +72,9 @@ def build(settings: Settings) -> list[Any]:
         methods: dict[str, list[str]] = {}
         winner = dict(zip(tested["unique_id"], tested["method"], strict=True))
         for uid, weeks in given.series.lengths.items():
-            methods.setdefault(winner.get(uid) or unvalidated_method(weeks), []).append(str(uid))
+            # History may have become shorter since the backtest: what won on weeks that are gone cannot be fitted.
+            method = winner.get(uid) if can_be_validated(int(weeks), setup) else None
+            methods.setdefault(method or unvalidated_method(int(weeks)), []).append(str(uid))
         chosen = {method: tuple(ids) for method, ids in sorted(methods.items())}
         # Where deliveries are late, weeks before the cycle are forecast as well: the horizon begins with the cycle.
         late = (pd.Timestamp(cycle) - given.series.last_week).days // 7 - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.assets.curated.items import ITEMS
 from o9_assets.assets.forecast import backtest, predictions
+from o9_assets.assets.forecast.backtest import BACKTEST
 from o9_assets.assets.forecast.inputs import read_inputs
 from o9_assets.assets.forecast.predictions import PREDICTIONS
 from o9_assets.failures import Permanent
@@ -45,6 +47,29 @@ def test_a_late_delivery_shortens_no_horizon(tmp_path: Path, late: int) -> None:
     found = sorted((row["week_start"], row["lag_weeks"]) for row in lake.read(PREDICTIONS).to_pylist())
     weeks = settings.forecast.horizon_weeks
     assert found == [(CYCLE + timedelta(weeks=n), n + 1) for n in range(weeks)]
+
+
+@pytest.mark.faults
+def test_a_history_that_became_short_since_its_backtest_is_forecast_as_a_short_one(tmp_path: Path) -> None:
+    settings, lake = parse(SETTINGS), Lake.local(tmp_path / "lake")
+    resources = {
+        "clock": ClockResource(fixed_at=f"{CYCLE}T08:00:00"),
+        "engine": EngineResource(memory_limit="500MB"),
+        "lake": LakeResource(location=str(tmp_path / "lake")),
+    }
+
+    def made(module: Any, weeks: int) -> dg.ExecuteInProcessResult:
+        days = [CYCLE - timedelta(weeks=n + 1) for n in range(weeks)]
+        rows = [{**cell(d, orders=str(5 + n % 3)), "month_start": d.replace(day=1)} for n, d in enumerate(days)]
+        rows = [{**row, "week_start": row["bucket_start"], "days": 7} for row in rows]
+        lake.overwrite(DEMAND_HISTORY, pa.Table.from_pylist(rows, schema=DEMAND_HISTORY.arrow_schema), everything())
+        return dg.materialize(module.build(settings), partition_key=CYCLE.isoformat(), resources=resources)
+
+    assert made(backtest, 60).success
+    assert {row["method"] for row in lake.read(BACKTEST).to_pylist() if row["is_champion"]} - {"historic_average"}
+    for weeks in (1, 5):
+        assert made(predictions, weeks).success
+        assert {row["method"] for row in lake.read(PREDICTIONS).to_pylist()} == {"historic_average"}
 
 
 @pytest.mark.faults
