@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
+from o9_assets.dataset import Dataset
 from o9_assets.resources.lake import CommitConflict, Lake, equal, everything, maintenance, orphans
 from o9_assets_tests.integration.resources.test_lake import CELLS, FLAT, keys, rows
 
@@ -36,6 +38,28 @@ def test_two_writers_that_forget_the_same_snapshots_both_succeed(
         written += 1
     assert met[0] > 0
     assert keys(lake, FLAT) == list(range(written))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("look", range(5))
+def test_compaction_brings_nothing_back_that_another_writer_replaced(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    """Whenever the other one writes: before any of the looks that a maintenance takes at the table."""
+    for key in range(6):
+        lake.append(FLAT, rows(key))
+    load, looks = lake._load, count()
+
+    def after_another(dataset: Dataset) -> Any:
+        if next(looks) == look:
+            Lake.local(tmp_path).overwrite(FLAT, rows(100), everything())
+        return load(dataset)
+
+    monkeypatch.setattr(lake, "_load", after_another)
+    now, day = datetime.now(UTC).replace(tzinfo=None), timedelta(days=1)
+    lake.maintain(FLAT, now=now, keep_for=day, orphan_age=day)
+    assert next(looks) > look
+    assert keys(lake, FLAT) == [100]
 
 
 @pytest.mark.faults
