@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from o9_assets.landing.datasets import TRANSFERS
 from o9_assets.landing.withdrawn import withdraw
 from o9_assets.planning.feeds import Feed
+from o9_assets.resources.aws import Denied
 from o9_assets.resources.lake import Lake, equal
 from o9_assets.resources.landing_zone import LandingZone
 from o9_assets.resources.transfers.mover import Mover, Progress, State, UnknownTransfer
@@ -32,6 +33,8 @@ class _TellsApart(Protocol):
 
     def wrote(self, execution: str, name: str) -> bool: ...
 
+    def former(self, flow: str) -> _TellsApart: ...
+
 
 def set_leftovers_aside(
     transfer: str, mover: Mover, lands: str, feeds: Mapping[str, Feed], *, zone: LandingZone, lake: Lake, now: datetime
@@ -48,6 +51,7 @@ def set_leftovers_aside(
     for row in rows:
         if row["state"] == State.SUCCEEDED:
             good[row["transfer"]] = max(row["number"], good.get(row["transfer"], 0))
+    latest = max((row["number"] for row in rows if row["transfer"] == transfer), default=0)
     done = 0
     for row in rows:
         # Those before the last success were withdrawn before that began.
@@ -55,26 +59,25 @@ def set_leftovers_aside(
             continue
         if transfer != row["transfer"] and lands != row["lands"]:
             continue
-        if not _ended_badly(row, transfer, mover):
+        execution, state = row["execution"], State(row["state"])
+        followed = (row["transfer"], row["number"], row["resource"]) == (transfer, latest, mover.name)
+        if state is State.RUNNING and not followed:
+            state = _end_of(mover, row["resource"], execution)
+        if state not in (State.FAILED, State.CANCELLED):
             continue
-        execution = row["execution"]
-        reason = f"the execution {execution} {_words(row)}: what it wrote is no whole"
+        reason = f"the execution {execution} {state.value}: what it wrote is no whole"
         meant = partial(mover.wrote, execution)
         done += sum(withdraw(feeds, row["lands"], meant, reason, zone=zone, lake=lake, now=now).values())
     return done
 
 
-def _ended_badly(row: Mapping[str, Any], transfer: str, mover: _TellsApart) -> bool:
-    if row["state"] != State.RUNNING:
-        return row["state"] in (State.FAILED, State.CANCELLED)
-    if row["transfer"] == transfer or row["resource"] != mover.name:
-        return False
-    # Nobody follows it any more: the transfer was renamed while it ran.
+def _end_of(mover: _TellsApart, flow: str, execution: str) -> State:
+    """How an execution stands that no run follows any more: the transfer, or its flow, was renamed while it ran.
+
+    One that nobody can tell of has failed; the flow that is named now pulls what it pulled.
+    """
+    looked = mover if flow == mover.name else mover.former(flow)
     try:
-        return mover.look(row["execution"]).state in (State.FAILED, State.CANCELLED)
-    except UnknownTransfer:
-        return True
-
-
-def _words(row: Mapping[str, Any]) -> str:
-    return "failed" if row["state"] == State.RUNNING else str(row["state"])
+        return looked.look(execution).state
+    except (UnknownTransfer, Denied):
+        return State.FAILED

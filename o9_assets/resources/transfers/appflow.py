@@ -54,6 +54,10 @@ class AppFlowMover:
         self._first_look: dict[str, float] = {}
         self.name = flow
 
+    def former(self, flow: str) -> AppFlowMover:
+        """The mover of a flow that the transfer named before."""
+        return AppFlowMover(self._client, self._zone, flow, clock=self._clock)
+
     def start(self, token: str) -> str:
         """Start the flow; AppFlow finds the same execution for the same token by itself, for eight hours.
 
@@ -158,7 +162,13 @@ class AppFlowMover:
     def _record(self, execution: str) -> Mapping[str, Any] | None:
         more: dict[str, Any] = {}
         while True:
-            page = self._client.describe_flow_execution_records(flowName=self.name, **more)
+            try:
+                page = self._client.describe_flow_execution_records(flowName=self.name, **more)
+            except self._client.exceptions.ResourceNotFoundException as error:
+                raise UnknownTransfer(
+                    f"There is no flow {self.name} any more, nor its execution {execution}: {_said(error)}",
+                    remedy="Start the transfer again: it pulls what is missing.",
+                ) from error
             for record in page.get("flowExecutions", []):
                 if record.get("executionId") == execution:
                     return record

@@ -201,8 +201,29 @@ def test_records_that_could_not_be_written_make_the_execution_a_failure(tmp_path
     assert crm.account("promotions").balanced
 
 
+def change(crm: Crm, changed: str) -> str:
+    """Give the transfer, or the flow that it starts, another name in the settings; returns the transfer's."""
+    if changed == "the transfer's name":
+        crm.settings = parse(crm.text.replace("  crm:\n    kind", "  customers:\n    kind"))
+        return "customers"
+    former, crm.flow = crm.flow, unique("promotions")
+    source = {
+        "connectorType": "SAPOData",
+        "connectorProfileName": former,
+        "sourceConnectorProperties": {"SAPOData": {"objectPath": "/Promotions"}},
+    }
+    crm.client.create_flow(**{**crm.definition(FIELDS), "sourceFlowConfig": source})
+    crm.settings = parse(crm.text.replace(f"crm/{former}/*", "crm/*/*").replace(former, crm.flow))
+    if changed == "the flow, which is deleted":
+        crm.client.delete_flow(flowName=former)
+    return "crm"
+
+
+CHANGES = ["the transfer's name", "the flow", "the flow, which is deleted"]
+
+
 @pytest.mark.faults
-@pytest.mark.parametrize("changed", ["the transfer's name", "the flow"])
+@pytest.mark.parametrize("changed", CHANGES)
 def test_what_a_failed_execution_left_is_never_read_whatever_is_renamed_then(
     tmp_path: Path, twin: Twin, saas: Saas, changed: str
 ) -> None:
@@ -210,32 +231,17 @@ def test_what_a_failed_execution_left_is_never_read_whatever_is_renamed_then(
     twin.fakes["appflow"].broken_puts = 1  # type: ignore[attr-defined]
     assert "10 records could not be written" in failure(crm.run("crm"))
     assert len(crm.objects()) == 2
-    name = "crm"
-    if changed == "the flow":
-        text = crm.text.replace(f"crm/{crm.flow}/*", "crm/*/*")
-        former, crm.flow = crm.flow, unique("promotions")
-        crm.client.create_flow(
-            **{
-                **crm.definition(FIELDS),
-                "sourceFlowConfig": {
-                    "connectorType": "SAPOData",
-                    "connectorProfileName": former,
-                    "sourceConnectorProperties": {"SAPOData": {"objectPath": "/Promotions"}},
-                },
-            }
-        )
-        text = text.replace(former, crm.flow)
-    else:
-        text, name = crm.text.replace("  crm:\n    kind", "  customers:\n    kind"), "customers"
-    crm.settings = parse(text)
-    assert crm.run(name).success
+    assert crm.run(change(crm, changed)).success
     assert crm.ingest("promotions").landed_rows == 25
     assert crm.rows("promotions", COLUMNS) == expected(saas.entities["Promotions"])
     assert [row["status"] for row in crm.manifest()] == ["withdrawn"] * 2 + ["ingested"] * 3
 
 
 @pytest.mark.faults
-def test_what_fails_after_its_transfer_was_renamed_is_never_read(tmp_path: Path, twin: Twin, saas: Saas) -> None:
+@pytest.mark.parametrize("changed", CHANGES)
+def test_what_fails_after_its_run_died_and_it_was_renamed_is_never_read(
+    tmp_path: Path, twin: Twin, saas: Saas, changed: str
+) -> None:
     crm = Crm(tmp_path, twin, saas)
     twin.fakes["appflow"].broken_puts = 1  # type: ignore[attr-defined]
     saas.hold()
@@ -254,9 +260,9 @@ def test_what_fails_after_its_transfer_was_renamed_is_never_read(tmp_path: Path,
     [row] = crm.ledger("crm")
     eventually(lambda: crm.mover().look(row["execution"]).state is State.FAILED)
     assert len(crm.objects()) == 2
-    crm.settings = parse(crm.text.replace("  crm:\n    kind", "  customers:\n    kind"))
-    assert crm.run("customers").success
+    assert crm.run(change(crm, changed)).success
     assert crm.ingest("promotions").landed_rows == 25
+    assert crm.rows("promotions", COLUMNS) == expected(saas.entities["Promotions"])
 
 
 @pytest.mark.faults
