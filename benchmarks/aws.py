@@ -136,7 +136,7 @@ def _land(home: Path, files: int, lines: int, name: str) -> tuple[float, float]:
 
 def _list_in_manifest(lake: Any, zone: Any) -> None:
     """What lies in the zone enters the manifest, as if it had been ingested."""
-    from o9_assets.landing.ingest import enter_in_manifest
+    from o9_assets.landing.manifest import enter_in_manifest
     from o9_assets.planning.settings import parse
 
     feed = parse(SETTINGS).feeds["erp_orders"]

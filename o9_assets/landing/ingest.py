@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,22 +16,21 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-
 from o9_assets.dataset import Dataset
-from o9_assets.landing.datasets import MANIFEST, QUARANTINE
+from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.landing.known import Known, known
+from o9_assets.landing.manifest import enter_in_manifest, renew
 from o9_assets.landing.plain import Hopeless, make_plain, with_one_line_end
+from o9_assets.landing.rereading import being_read_again, is_read_again
 from o9_assets.landing.staging import Staging
 from o9_assets.landing.transfers import held_back, releases
 from o9_assets.planning.feeds import Feed, Match
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import CommitConflict, Lake, all_of, equal, isin
+from o9_assets.resources.lake import Lake, all_of, equal, isin
 from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged, Spooled
 
-__all__ = ["Arrival", "IngestReport", "enter_in_manifest", "ingest", "new_objects"]
+__all__ = ["Arrival", "IngestReport", "ingest", "new_objects"]
 
-LISTED = ["feed", "object_name", "object_version", "ingest_seq", "read_until"]
 FLUSH_ROWS = 2_000_000
 """Objects are written together until their rows reach this number; a larger object is written by itself."""
 
@@ -89,12 +88,17 @@ def ingest(
 ) -> IngestReport:
     """Take in the feed's new objects (or the given ones, again) and say what came of every record.
 
+    What a run that died was reading again is read again, too.
+
     `now` (UTC) is when the rows became known, unless the feed declares that otherwise. An object that changes while it
     is read is left for the next time. Raises CommitConflict where others keep writing the manifest.
     """
-    arrivals = new_objects(feed_name, feed, zone=zone, lake=lake) if objects is None else list(objects)
     report = IngestReport()
+    left = being_read_again(lake, dataset) if objects is None else set()
+    arrivals = new_objects(feed_name, feed, zone=zone, lake=lake) if objects is None else list(objects)
+    arrivals += _left_half_read(left, feed_name, feed, zone=zone, lake=lake)
     if not arrivals:
+        is_read_again(lake, dataset, left)
         return report
     with ExitStack() as held:
         con = held.enter_context(engine.connect())
@@ -132,7 +136,19 @@ def ingest(
                 progress(f"{feed_name}: {number:,} of {len(arrivals):,} objects, {report.landed_rows:,} rows")
         if waiting:
             _flush(staging, waiting, feed, lake, now, timezone, report)
+    is_read_again(lake, dataset, left)
     return report
+
+
+def _left_half_read(ids: Set[str], feed_name: str, feed: Feed, *, zone: LandingZone, lake: Lake) -> list[Arrival]:
+    """Objects that a run which died was reading again, as far as they still lie in the landing zone."""
+    if not ids:
+        return []
+    # Raw rows may be other ones already: those of objects that are gone are looked at again as well.
+    renew(lake, feed_name, ids)
+    listed = known(lake, feed_name).get(feed_name, Known())
+    found = ((listed.listed(one), feed.match(one.name)) for one in zone.list(feed.prefix))
+    return [Arrival(one, match) for one, match in found if match is not None and one.object_id in ids]
 
 
 def _known_at(feed: Feed, covers: date | None, now: datetime, timezone: str) -> datetime:
@@ -197,33 +213,3 @@ def _flush(
     report.value_at_risk += sum((v for v in quarantined["value_at_risk"].to_pylist() if v is not None), Decimal(0))
     enter_in_manifest(lake, feed_name, rows)
     staging.clear()
-
-
-def enter_in_manifest(
-    lake: Lake,
-    feed_name: str,
-    rows: list[dict[str, object]],
-    *,
-    check: Callable[[pa.Table], None] = lambda listed: None,
-) -> None:
-    """Commit manifest rows under the feed's next number; whoever comes second counts on from the first.
-
-    `check` sees what the manifest lists of the feed in the moment of the commit, and may raise.
-    """
-    for _ in range(20):
-        base = lake.snapshot_id(MANIFEST)
-        listed = lake.read(MANIFEST, columns=LISTED, where=equal("feed", feed_name))
-        check(listed)
-        following = max(listed["ingest_seq"].to_pylist(), default=0) + 1
-        table = pa.Table.from_pylist([{**row, "ingest_seq": following} for row in rows], schema=MANIFEST.arrow_schema)
-        try:
-            lake.overwrite(
-                MANIFEST,
-                table,
-                all_of(equal("feed", feed_name), isin("object_id", [row["object_id"] for row in rows])),
-                based_on=base,
-            )
-        except CommitConflict:
-            continue
-        return
-    raise CommitConflict(f"The manifest of {feed_name} is written by too many at once.", remedy="Run it again.")

@@ -17,15 +17,17 @@ import pyarrow as pa
 from o9_assets.dataset import Dataset
 from o9_assets.failures import Permanent
 from o9_assets.landing.accepted import manifest_view
-from o9_assets.landing.datasets import MANIFEST, QUARANTINE
-from o9_assets.landing.ingest import Arrival, IngestReport, enter_in_manifest, ingest
+from o9_assets.landing.datasets import QUARANTINE
+from o9_assets.landing.ingest import Arrival, IngestReport, ingest
 from o9_assets.landing.known import Known, known, zone_version
+from o9_assets.landing.manifest import renew
 from o9_assets.landing.plain import make_plain
 from o9_assets.landing.records import records
+from o9_assets.landing.rereading import is_read_again, reads_again
 from o9_assets.landing.staging import Staging
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import Lake, all_of, equal, isin
+from o9_assets.resources.lake import Lake, all_of, equal
 from o9_assets.resources.landing_zone import LandedObject, LandingZone
 
 __all__ = ["mend", "reread"]
@@ -89,7 +91,7 @@ def mend(
     accepted = _with(accepted, "object_id", pa.array([row["object_id"]], pa.string()))
     lake.overwrite(dataset, accepted, all_of(equal("object_id", row["object_id"]), equal("line", line)))
     mended = pa.Table.from_pylist([{**row, "mended_at": now}], schema=QUARANTINE.arrow_schema)
-    _renew(lake, feed_name, [row["object_id"]])
+    renew(lake, feed_name, [row["object_id"]])
     # Last: until then it waits to be mended, and after a crash is mended once more.
     lake.overwrite(QUARANTINE, mended, all_of(waiting, equal("object_id", row["object_id"])))
 
@@ -101,13 +103,6 @@ def _holding(con: duckdb.DuckDBPyConnection, lake: Lake, feed_name: str, object_
         "SELECT object_id, object_version FROM manifest WHERE object_name = $1 AND holds ORDER BY known_at, ingest_seq"
     )
     return dict(con.execute(sql, [object_name]).fetchall())
-
-
-def _renew(lake: Lake, feed_name: str, object_ids: Sequence[str]) -> None:
-    """Give the objects that the manifest lists the feed's next number, by which their rows are looked at again."""
-    listed = lake.read(MANIFEST, where=all_of(equal("feed", feed_name), isin("object_id", object_ids))).to_pylist()
-    if listed:
-        enter_in_manifest(lake, feed_name, [{k: v for k, v in row.items() if k != "ingest_seq"} for row in listed])
 
 
 def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
@@ -147,7 +142,8 @@ def reread(
     now: datetime,
     progress: Callable[[str], None] | None = None,
 ) -> IngestReport:
-    """Read objects again, after the settings that judged them were mended: their slices are replaced.
+    """Read objects again, after the settings that judged them were mended: their slices are replaced. What dies half
+    way is ended by the feed's next ingest.
 
     Raises Permanent for a name that is not in the landing zone or not the feed's.
     """
@@ -160,9 +156,11 @@ def reread(
                 f"{name} is no object of {feed_name} in the landing zone.", remedy=f"Names are {feed.path}."
             )
         arrivals.append(Arrival(listed.listed(found), match))
+    ids = {arrival.found.object_id for arrival in arrivals}
+    reads_again(lake, dataset, ids)
     # Were they still numbered as before when this dies half way, nobody would look for what they said before.
-    _renew(lake, feed_name, [arrival.found.object_id for arrival in arrivals])
-    return ingest(
+    renew(lake, feed_name, ids)
+    report = ingest(
         feed_name,
         feed,
         dataset,
@@ -174,3 +172,5 @@ def reread(
         objects=arrivals,
         progress=progress,
     )
+    is_read_again(lake, dataset, ids)
+    return report

@@ -23,7 +23,7 @@ import pyarrow as pa
 from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import MANIFEST, QUARANTINE
 from o9_assets.landing.events import Events, Range
-from o9_assets.landing.ingest import LISTED, enter_in_manifest
+from o9_assets.landing.manifest import LISTED, enter_in_manifest
 from o9_assets.planning.streams import Stream
 from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import CommitConflict, Lake, all_of, at_least, equal, isin

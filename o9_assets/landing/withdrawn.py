@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import duckdb
 
 from o9_assets.landing.accepted import manifest_view
-from o9_assets.landing.ingest import enter_in_manifest
 from o9_assets.landing.known import WITHDRAWN, Known, known
+from o9_assets.landing.manifest import enter_in_manifest
 from o9_assets.planning.feeds import Feed
 from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_zone import LandedObject, LandingZone

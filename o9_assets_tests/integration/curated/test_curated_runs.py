@@ -22,6 +22,7 @@ from o9_assets.assets.raw.erp_shipments import ERP_SHIPMENTS
 from o9_assets.dataset import Dataset
 from o9_assets.demand.datasets import DELETED_LINES, UNIT_FACTORS
 from o9_assets.landing import ingest
+from o9_assets.landing.datasets import MANIFEST
 from o9_assets.landing.replay import reread
 from o9_assets.planning.settings import bind, parse
 from o9_assets.resources.lake import CommitConflict, everything
@@ -314,6 +315,42 @@ def test_what_a_newer_version_hid_holds_again_when_that_cannot_be_read_any_more(
     company.refresh()
     assert {key: row["quantity"] for key, row in company.lines().items()} == {"S1/1": 10, "S2/1": 2}
     assert is_what_a_rebuild_makes(company)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_object_whose_reading_again_died_is_read_by_the_next_run(
+    company: Any, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """Another run had taken up its new number before its rows were other ones."""
+    company.order("2025-01-27", "S1 1 A 10 price=7")
+    company.refresh()
+    text = company.settings.text.replace("requested, quantity: quantity", "requested, quantity: price")
+    company.settings = parse(text)
+    company.curate()
+    written, name = company.lake.overwrite, "orders/2025-01-27.csv"
+
+    def after_another(written_to: Dataset, *given: Any, **keys: Any) -> Any:
+        if written_to is ERP_ORDERS:
+            company.curate()
+        return written(written_to, *given, **keys)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ingest, "enter_in_manifest", killed)
+        patch.setattr(company.lake, "overwrite", after_another)
+        read_again(company, ERP_ORDERS, name)
+    assert company.lines()["S1/1"]["quantity"] == 10
+    if gone:
+        (company.home / "landing" / name).unlink()
+    company.refresh()
+    assert company.lines()["S1/1"]["quantity"] == 7
+    assert is_what_a_rebuild_makes(company)
+    before = company.lake.snapshot_id(MANIFEST)
+    company.ingest()
+    assert company.lake.snapshot_id(MANIFEST) == before
 
 
 @pytest.mark.faults
