@@ -6,9 +6,7 @@ host's clock is never compared with ours. A file that is there already with the 
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,6 +14,7 @@ from o9_assets.exchange.datasets import OUTBOUND_FILES
 from o9_assets.resources.lake import Lake, equal
 from o9_assets.resources.landing_zone import LandingZone
 from o9_assets.resources.o9 import O9Client, RemoteFile
+from o9_assets.resources.spills import spill_folder
 
 __all__ = ["collect"]
 
@@ -25,8 +24,8 @@ def collect(*, client: O9Client, zone: LandingZone, lake: Lake, now: datetime) -
     columns = ["object_name", "size_bytes", "modified_at"]
     known = {(row["object_name"], row["size_bytes"], row["modified_at"]) for row in _rows(lake, columns)}
     brought = []
-    with tempfile.TemporaryDirectory(prefix="o9-outbound-") as folder:
-        for found, path in client.collect(Path(folder), lambda found: _seen(found) not in known):
+    with spill_folder() as folder:
+        for found, path in client.collect(folder, lambda found: _seen(found) not in known):
             zone.put(found.name, path)
             path.unlink()
             row = dict(zip(columns, _seen(found), strict=True)) | {"brought_at": now}

@@ -14,13 +14,12 @@ import json
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from o9_assets.exchange.batch import BatchReport, send_object
 from o9_assets.lambdas import environment
 from o9_assets.resources import aws
+from o9_assets.resources.spills import spill_folder
 
 __all__ = ["main", "run"]
 
@@ -46,7 +45,7 @@ def run(arguments: Sequence[str]) -> list[BatchReport]:
     batches, receipts = environment.zone("BATCHES"), environment.zone("RECEIPTS")
     known = {found.name: found.modified_at for found in receipts.list()}
     reports = []
-    with tempfile.TemporaryDirectory() as folder, environment.o9(settings) as o9:
+    with spill_folder() as folder, environment.o9(settings) as o9:
         for found in batches.list():
             sent_at = known.get(f"{found.name}.{found.version}.receipt.json")
             # What was put back after another version has the receipt of before, and is sent again.
@@ -60,7 +59,7 @@ def run(arguments: Sequence[str]) -> list[BatchReport]:
                     receipts=receipts,
                     engine=environment.engine(),
                     client=o9,
-                    folder=Path(folder),
+                    folder=folder,
                     progress=log.info,
                 )
             )

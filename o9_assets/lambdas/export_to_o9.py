@@ -11,11 +11,9 @@ that the contract profile names, such as O9_API_KEY.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -24,6 +22,7 @@ from o9_assets.failures import Permanent
 from o9_assets.lambdas import environment
 from o9_assets.resources import aws
 from o9_assets.resources.landing_zone import LandedObject, S3Zone
+from o9_assets.resources.spills import spill_folder
 
 __all__ = ["handler"]
 
@@ -33,7 +32,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     answers."""
     settings, receipts = environment.settings(), environment.zone("O9_RECEIPTS")
     client, reports, replaced = aws.s3(environment.buckets()), [], []
-    with tempfile.TemporaryDirectory() as folder, environment.o9(settings) as o9:
+    with spill_folder() as folder, environment.o9(settings) as o9:
         for bucket, found in _objects(event):
             zone = S3Zone(bucket, "", client)
             if zone.was_replaced(found):
@@ -46,7 +45,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
                 receipts=receipts,
                 engine=environment.engine(),
                 client=o9,
-                folder=Path(folder),
+                folder=folder,
             )
             reports.append(asdict(report))
     return {"objects": reports, "replaced": replaced}

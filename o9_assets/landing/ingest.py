@@ -6,14 +6,12 @@ manifest lists is read downstream; an ingest that died earlier is simply done ag
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from o9_assets.dataset import Dataset
@@ -28,6 +26,7 @@ from o9_assets.planning.feeds import Feed, Match
 from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import Lake, all_of, equal, isin
 from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged, Spooled
+from o9_assets.resources.spills import spill_folder
 
 __all__ = ["Arrival", "IngestReport", "ingest", "new_objects"]
 
@@ -102,9 +101,9 @@ def ingest(
         return report
     with ExitStack() as held:
         con = held.enter_context(engine.connect())
-        home = held.enter_context(tempfile.TemporaryDirectory(prefix="landing-", dir=engine.temp_dir))
+        home = held.enter_context(spill_folder(engine.temp_dir))
         # Objects may be spooled ahead of need, so they lie apart from what is done with at a flush.
-        spool, plains = Path(home) / "spool", Path(home) / "plain"
+        spool, plains = home / "spool", home / "plain"
         spool.mkdir()
         plains.mkdir()
         staging = Staging(con, feed_name, feed, dataset, timezone)

@@ -6,7 +6,6 @@ mended, so that the account of rows goes on balancing.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +28,7 @@ from o9_assets.planning.feeds import Feed
 from o9_assets.resources.engine import Engine
 from o9_assets.resources.lake import Lake, all_of, equal
 from o9_assets.resources.landing_zone import LandedObject, LandingZone
+from o9_assets.resources.spills import spill_folder
 
 __all__ = ["mend", "reread"]
 
@@ -55,7 +55,7 @@ def mend(
     waiting = all_of(equal("feed", feed_name), equal("object_name", object_name), equal("line", line))
     rows = [row for row in lake.read(QUARANTINE, where=waiting).to_pylist() if row["mended_at"] is None]
     form = feed.format
-    with tempfile.TemporaryDirectory() as folder, engine.connect() as con:
+    with spill_folder() as folder, engine.connect() as con:
         versions = _holding(con, lake, feed_name, object_name)
         # What another version replaced, or a run that died left there, counts nowhere: mended, it would still not.
         rows = [row for row in rows if row["object_id"] in versions]
@@ -69,8 +69,8 @@ def mend(
         found, header = LandedObject(object_name, version, 0, now), ""
         if feed.dms is not None or (form.type == "csv" and feed.header_of(object_name) is None):
             found = _version(object_name, version, zone)
-            header = _header(feed, found, zone, Path(folder))
-        path = Path(folder) / "mended"
+            header = _header(feed, found, zone, folder)
+        path = folder / "mended"
         path.write_text(f"{header}{text}\n", encoding="utf-8")
         plain_form = {
             "encoding": "utf-8",
@@ -79,7 +79,7 @@ def mend(
         }
         mended_feed = feed.model_copy(update={"format": form.model_copy(update=plain_form)})
         staging = Staging(con, feed_name, mended_feed, dataset, timezone)
-        staging.add(found, make_plain(path, mended_feed.format, Path(folder)), now)
+        staging.add(found, make_plain(path, mended_feed.format, folder), now)
         staging.finish()
         for fault in staging.quarantined().to_pylist():
             where = f" in {fault['column_name']}" if fault["column_name"] else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from o9_assets.landing.plain import Hopeless, make_plain
 from o9_assets.landing.records import records
 from o9_assets.planning.formats import Format
 from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged
+from o9_assets.resources.spills import spill_folder
 from o9_assets.resources.transfers.mover import Layout, Progress
 
 __all__ = ["Account", "account_of_transfer"]
@@ -55,8 +55,8 @@ def account_of_transfer(
 
 def _records(found: LandedObject, layout: Layout, zone: LandingZone, temp_dir: Path | None) -> int:
     """Records of an object, without its header."""
-    with tempfile.TemporaryDirectory(prefix="transfer-", dir=temp_dir) as spool:
-        path = zone.spool(found, Path(spool)).path
+    with spill_folder(temp_dir) as spool:
+        path = zone.spool(found, spool).path
         if layout.type == "parquet":
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -66,7 +66,7 @@ def _records(found: LandedObject, layout: Layout, zone: LandingZone, temp_dir: P
             except pa.ArrowInvalid as error:
                 raise Hopeless("broken_parquet", str(error)[:500]) from error
         try:
-            plain = make_plain(path, Format(type="csv", quote=layout.quote, delimiter=layout.delimiter), Path(spool))
+            plain = make_plain(path, Format(type="csv", quote=layout.quote, delimiter=layout.delimiter), spool)
         except Hopeless as hopeless:
             if hopeless.reason == "empty_object":
                 return 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+
+from o9_assets.resources.spills import spill_folder
 
 __all__ = ["Engine"]
 
@@ -24,12 +25,10 @@ class Engine:
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A fresh in-memory database; it and its spills are gone afterwards."""
-        if self.temp_dir is not None:
-            self.temp_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="duckdb-", dir=self.temp_dir) as spills:
+        with spill_folder(self.temp_dir) as spills:
             config: dict[str, str | bool | int | float | list[str]] = {
                 "memory_limit": self.memory_limit,
-                "temp_directory": spills,
+                "temp_directory": str(spills),
                 # Nothing is fetched behind our back: what the package lacks is an error that says so.
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,

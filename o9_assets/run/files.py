@@ -1,6 +1,5 @@
 """Files brought into the landing zone by hand: a folder of one's own, or the sample company's."""
 
-import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,6 +9,7 @@ from o9_assets.deployment import Deployment, from_environment
 from o9_assets.failures import Permanent
 from o9_assets.loopback import is_loopback
 from o9_assets.resources import aws
+from o9_assets.resources.spills import spill_folder
 
 __all__ = ["bring_in", "by_day", "ensure_sample"]
 
@@ -75,9 +75,9 @@ def ensure_sample(deployment: Deployment | None = None) -> int:
         )
     from o9_assets.sandbox.company import generate
 
-    with tempfile.TemporaryDirectory() as made:
-        generate(sample.seed, sample.scale, Path(made))
-        return bring_in(Path(made) / "landing", deployment)
+    with spill_folder() as made:
+        generate(sample.seed, sample.scale, made)
+        return bring_in(made / "landing", deployment)
 
 
 def _on_this_machine(endpoint: str | None) -> bool:

@@ -6,7 +6,6 @@ that reads Iceberg reads them.
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlparse
 
 from o9_assets.dataset import Dataset
 from o9_assets.resources.lake.errors import ContractBroken
+from o9_assets.resources.spills import spill_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,10 +66,10 @@ def _write(table: Table, dataset: Dataset, rows: duckdb.DuckDBPyRelation) -> lis
         target.parent.mkdir(parents=True, exist_ok=True)
         written = _copy(table, dataset, rows, target)
         return [_data_file(table, dataset, str(path), path.as_posix()) for path in written]
-    with tempfile.TemporaryDirectory(prefix="lake-") as spool:
+    with spill_folder() as spool:
         found = []
-        for path in _copy(table, dataset, rows, Path(spool) / "files"):
-            location = f"{folder}/{path.relative_to(Path(spool) / 'files').as_posix()}"
+        for path in _copy(table, dataset, rows, spool / "files"):
+            location = f"{folder}/{path.relative_to(spool / 'files').as_posix()}"
             store: Any = table.io  # s3.S3FileIO
             store.put_file(path, location)
             found.append(_data_file(table, dataset, str(path), location))
