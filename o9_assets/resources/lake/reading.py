@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from o9_assets.dataset import Dataset
 from o9_assets.resources.lake.errors import ContractBroken, SnapshotGone
 from o9_assets.resources.lake.files import local_path
-from o9_assets.resources.lake.slices import to_sql
+from o9_assets.resources.lake.slices import columns_of, to_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -93,6 +93,10 @@ def view(
     snapshot_id: int,
 ) -> None:
     """Register the snapshot's rows as a view; nothing is read before a query does, and then only what it needs."""
+    if not columns_of(where) <= {field.name for field in table.schema().fields}:
+        # Declared since the table was last written: no row has a value there that could meet the condition.
+        empty_view(con, name, dataset, columns)
+        return
     scan = table.scan(row_filter=where, snapshot_id=snapshot_id)
     tasks = list(scan.plan_files())
     listed = _listed(table, dataset, columns)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # The pydantic plugin of mypy does not see pyiceberg's own constructors; `_made` calls them.
 
-__all__ = ["all_of", "at_least", "at_most", "equal", "everything", "isin", "nothing", "to_sql"]
+__all__ = ["all_of", "at_least", "at_most", "columns_of", "equal", "everything", "isin", "nothing", "to_sql"]
 
 
 def everything() -> BooleanExpression:
@@ -74,6 +74,15 @@ def _plain(value: Any) -> Any:
 
 def _name(term: Any) -> str:
     return str(term.name)
+
+
+def columns_of(condition: Any) -> set[str]:
+    """The columns that a condition speaks of."""
+    from pyiceberg import expressions as e
+
+    if isinstance(condition, e.And):
+        return columns_of(condition.left) | columns_of(condition.right)
+    return set() if isinstance(condition, e.AlwaysTrue | e.AlwaysFalse) else {_name(condition.term)}
 
 
 def to_sql(condition: Any) -> str:

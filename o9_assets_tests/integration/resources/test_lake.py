@@ -143,6 +143,7 @@ def test_a_new_optional_column_is_added_and_old_rows_have_none_of_it(lake: Lake)
     wider = Dataset(CELLS.name, "", (*COLUMNS, Column("price", "double", "A price")), partition_by=("month",))
     # A reader of today's declaration meets a table that nobody has written since.
     assert lake.read(wider).select(["key", "price"]).to_pylist() == [{"key": 1, "price": None}]
+    assert lake.read(wider, where=all_of(equal("key", 1), equal("price", 2.5))).num_rows == 0
     lake.append(wider, rows(2).append_column("price", pa.array([2.5])))
     assert sorted(lake.read(wider).select(["key", "price"]).to_pylist(), key=str) == [
         {"key": 1, "price": None},
