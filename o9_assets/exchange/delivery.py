@@ -29,7 +29,7 @@ from o9_assets.exchange.report import Asked, Delivery, DeliveryReport
 from o9_assets.exchange.sending import Sender, Settled
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import Lake, equal, everything
+from o9_assets.resources.lake import CommitConflict, Lake, equal, everything
 from o9_assets.resources.o9 import O9Client
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def deliver(
     if interrupted is not None and interrupted.target == target(settings, client):
         progress(f"delivery {interrupted.delivery_id[:12]} was interrupted and is ended first")
         delivery.report.resumed = True
-        _take_over(delivery, interrupted)
-        with _releasing(delivery), engine.connect() as con:
-            lake.view(con, "planned", PLANNED)
-            _complete(con, delivery, interrupted, look_first=True)
+        with engine.connect() as con:
+            _take_over(con, delivery, interrupted)
+            with _releasing(delivery):
+                _complete(con, delivery, interrupted, look_first=True)
     elif interrupted is not None:
         forsake(delivery, interrupted.delivery_id)
     with engine.connect() as con:
@@ -94,14 +94,18 @@ def _wait(delivery: Delivery) -> Plan | None:
     return None
 
 
-def _take_over(delivery: Delivery, left: Plan) -> None:
-    """Make an interrupted delivery ours; of two that try, the lake refuses one."""
+def _take_over(con: duckdb.DuckDBPyConnection, delivery: Delivery, left: Plan) -> None:
+    """Make an interrupted delivery ours, and register its cells as `planned`; of two that try, the lake refuses one.
+
+    Raises CommitConflict where another export took it over, ended it or planned anew since it was looked at.
+    """
     lake = delivery.lake
-    with delivery.engine.connect() as con:
-        base = lake.view(con, "planned", PLANNED)
-        rows = con.sql("SELECT * FROM planned ORDER BY chunk_no, row_no")
-        marks = {**left.marks(), "lease": delivery.lease.mark()}
-        lake.overwrite(PLANNED, rows, everything(), marks=marks, based_on=base)
+    base = lake.view(con, "planned", PLANNED)
+    # Asked again after the cells: those of another plan must not be taken for the cells of this one.
+    if pending(lake) != left or leases.held_by_another(lake) is not None:
+        raise CommitConflict("Another export went on with it.", remedy="Run it again: it ends what is left.")
+    rows = con.sql("SELECT * FROM planned ORDER BY chunk_no, row_no")
+    lake.overwrite(PLANNED, rows, everything(), marks={**left.marks(), "lease": delivery.lease.mark()}, based_on=base)
 
 
 @contextmanager

@@ -183,6 +183,37 @@ def test_a_plan_that_another_export_made_since_the_first_look_is_not_overwritten
     assert exchange.store.received() == []
 
 
+def test_a_delivery_that_another_export_ended_and_followed_by_its_own_is_not_taken_over(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from o9_assets.exchange import delivery
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def left_half_way() -> None:
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(delivery, "_complete", dies)
+            exchange.deliver()
+
+    take_over = delivery._take_over
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(delivery, "_take_over", take_over)
+        exchange.deliver()
+        exchange.history(cell(date(2025, 3, 3), "I99", "7"))
+        left_half_way()
+        take_over(*given)
+
+    left_half_way()
+    monkeypatch.setattr(delivery, "_take_over", late)
+    with pytest.raises(CommitConflict, match="went on with it"):
+        exchange.deliver()
+    exchange.deliver()
+    assert len(exchange.books()) == 31 and exchange.held() == exchange.books()
+    assert set(exchange.store.writes().values()) == {1}
+
+
 def test_an_export_that_was_taken_over_sends_no_further(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("o9_assets.exchange.delivery.ROWS_TOGETHER", 6)
     taken: list[str] = []
