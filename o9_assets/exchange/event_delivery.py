@@ -28,7 +28,7 @@ from o9_assets.landing.accepted import accepted_view
 from o9_assets.landing.datasets import MANIFEST
 from o9_assets.planning.settings import Settings
 from o9_assets.resources.engine import Engine
-from o9_assets.resources.lake import CommitConflict, Lake, all_of, at_least, equal, everything, isin
+from o9_assets.resources.lake import CommitConflict, Lake, all_of, at_least, equal, everything, isin, nothing
 from o9_assets.resources.o9 import O9Client, O9Error
 
 if TYPE_CHECKING:
@@ -63,13 +63,14 @@ class EventReport:
 @dataclass(frozen=True)
 class Plan:
     """A planned delivery of events, as its marks say: events of ingests up to `seq`. `anew`: what was forwarded so far
-    went to another place and is forgotten."""
+    went to another place and is forgotten. `based_on` is the snapshot of what was forwarded until then."""
 
     delivery_id: str
     planned_at: datetime
     target: str
     seq: int
     anew: bool
+    based_on: int | None
 
     def marks(self) -> dict[str, str | None]:
         return {
@@ -101,7 +102,7 @@ def deliver_events(
     with engine.connect() as con:
         if (left := work.pending()) is not None:
             work.report.resumed = True
-            lake.view(con, "planned_events", PLANNED_EVENTS)
+            work.take_up(con, left)
             work.complete(con, left, look_first=True)
     while True:
         with engine.connect() as con:
@@ -127,55 +128,63 @@ class _Work:
 
     def pending(self) -> Plan | None:
         """The delivery that was planned and is not settled."""
+        held = self.lake.snapshot_id(FORWARDED)
         marks = self.lake.marks(PLANNED_EVENTS)
         if "delivery" not in marks or marks["target"] != self.goal:
             return None
         if self.lake.marks(FORWARDED).get("delivered") == marks["delivery"]:
             return None
         planned_at = datetime.fromisoformat(marks["planned_at"])
-        return Plan(marks["delivery"], planned_at, marks["target"], int(marks["seq"]), "anew" in marks)
+        return Plan(marks["delivery"], planned_at, marks["target"], int(marks["seq"]), "anew" in marks, held)
+
+    def take_up(self, con: duckdb.DuckDBPyConnection, left: Plan) -> None:
+        """Register the events of a delivery as `planned_events`. Raises CommitConflict where another run went on."""
+        self.lake.view(con, "planned_events", PLANNED_EVENTS)
+        # Asked again after the events: those of another plan must not be taken for the events of this one.
+        if self.pending() != left:
+            raise CommitConflict("Another run went on with it.", remedy="Run it again: it ends what is left.")
 
     def plan(self, con: duckdb.DuckDBPyConnection) -> Plan | None:
         """Plan what is new, in one commit; None where nothing is to be done."""
-        base = self.lake.snapshot_id(PLANNED_EVENTS)
-        if self.pending() is not None:
-            raise CommitConflict(
-                "Another run has planned events meanwhile.", remedy="Run it again: it ends that one first."
-            )
-        marks = self.lake.marks(FORWARDED)
-        same = marks.get("target") == self.goal
-        after = int(marks["seq"]) if same else 0
-        while (upto := self._upto(after)) is not None:
+        while True:
+            base, held = self.lake.snapshot_id(PLANNED_EVENTS), self.lake.snapshot_id(FORWARDED)
+            if self.pending() is not None:
+                raise CommitConflict(
+                    "Another run has planned events meanwhile.", remedy="Run it again: it ends that one first."
+                )
+            marks = self.lake.marks(FORWARDED)
+            same = marks.get("target") == self.goal
+            after = int(marks["seq"]) if same else 0
+            if (upto := self._upto(after)) is None:
+                return None
             accepted_view(con, self.lake, self.events, "demand_events", "new_raw", after_seq=after, upto_seq=upto)
-            self._compare(con, same)
+            self._compare(con, held if same else None)
             seen, rows, known = con.execute(
                 "SELECT (SELECT count(*) FROM new_raw), count(*), count(*) FILTER (WHERE NOT is_sent) FROM planned_now"
             ).fetchall()[0]
             self.report.unchanged += max(0, seen - rows + known)
             now = self.now()
             seed = json.dumps([self.goal, after, upto, now.isoformat(), base])
-            made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, self.goal, upto, not same)
+            made = Plan(hashlib.sha256(seed.encode()).hexdigest(), now, self.goal, upto, not same, held)
             if rows:
                 self._write(con, made, base)
                 return made
+            none = FORWARDED.arrow_schema.empty_table()
             seen_to: dict[str, str | None] = {"target": self.goal, "seq": str(upto)}
-            nothing = FORWARDED.arrow_schema.empty_table()
-            if same:
-                self.lake.append(FORWARDED, nothing, marks=seen_to)
-            else:
-                self.lake.overwrite(FORWARDED, nothing, everything(), marks=seen_to)
-            after, same = upto, True
-        return None
+            slice_ = nothing() if same else everything()
+            self.lake.overwrite(FORWARDED, none, slice_, marks=seen_to, based_on=held)
 
-    def _compare(self, con: duckdb.DuckDBPyConnection, same: bool) -> None:
-        """Make the table `planned_now`: versions of events that o9 is to get, or that cannot be sent."""
+    def _compare(self, con: duckdb.DuckDBPyConnection, held: int | None) -> None:
+        """Make the table `planned_now`: versions of events that o9 is to get, or that cannot be sent. `held` is the
+        snapshot of what the same place was forwarded."""
         event_view(con, self.settings, "new_raw", "cells")
         [(oldest, tombstones)] = con.execute(
             "SELECT (SELECT min(event_date) FROM cells), count(*) FILTER (WHERE event_at IS NULL) FROM new_raw"
         ).fetchall()
         # An event goes on standing on its day unless a version moves it; a tombstone does not say which day that is.
         where = None if tombstones or oldest is None else at_least("event_date", oldest - MOVES)
-        self.lake.view(con, "forwarded", FORWARDED, where=where if same else equal("delivery_id", ""))
+        where = nothing() if held is None else where
+        self.lake.view(con, "forwarded", FORWARDED, where=where, snapshot_id=held)
         con.execute(f"CREATE OR REPLACE TEMP TABLE planned_now AS {NEW_EVENTS.read_text(encoding='utf-8')}").fetchall()
 
     def _write(self, con: duckdb.DuckDBPyConnection, made: Plan, base: int | None) -> None:
@@ -307,6 +316,7 @@ class _Work:
             con.sql("SELECT * FROM taken ORDER BY event_id"),
             everything() if planned.anew else equal("delivery_id", planned.delivery_id),
             marks=self._settled(planned),
+            based_on=planned.based_on,
         )
         self.report.deliveries += 1
         self.report.sent += sent

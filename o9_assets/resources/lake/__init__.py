@@ -2,7 +2,7 @@
 
 from o9_assets.resources.lake.errors import CommitConflict, ContractBroken, SnapshotGone
 from o9_assets.resources.lake.room import ANY, Commit, Lake
-from o9_assets.resources.lake.slices import all_of, at_least, at_most, equal, everything, isin
+from o9_assets.resources.lake.slices import all_of, at_least, at_most, equal, everything, isin, nothing
 
 __all__ = [
     "ANY",
@@ -17,4 +17,5 @@ __all__ = [
     "equal",
     "everything",
     "isin",
+    "nothing",
 ]

@@ -101,7 +101,7 @@ def events(twin: Twin, tmp_path: Path) -> Forwarding:
     return made
 
 
-def dies(*_: object) -> None:
+def dies(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -273,6 +273,59 @@ def test_a_plan_that_another_run_made_since_the_first_look_is_not_overwritten(
     assert events.store.received() == []
     assert events.deliver().sent == 5
     assert set(events.store.writes().values()) == {1}
+
+
+def left_half_way(events: Forwarding, *payloads: dict[str, Any]) -> None:
+    """Put events if any, take them in, and die when their delivery is planned."""
+    if payloads:
+        events.put(*payloads)
+        events.take_in()
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(event_delivery._Work, "complete", dies)
+        events.deliver()
+
+
+@pytest.mark.faults
+def test_a_delivery_that_another_run_ended_and_followed_by_its_own_is_not_taken_up(
+    events: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_up = event_delivery._Work.take_up
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(event_delivery._Work, "take_up", take_up)
+        events.deliver()
+        left_half_way(events, at(3))
+        take_up(*given)
+
+    left_half_way(events, at(1), at(2))
+    monkeypatch.setattr(event_delivery._Work, "take_up", late)
+    with pytest.raises(CommitConflict, match="went on with it"):
+        events.deliver()
+    assert events.deliver().sent == 1
+    assert sorted(events.lake.read(FORWARDED)["event_id"].to_pylist()) == ["E1", "E2", "E3"]
+    assert set(events.store.writes().values()) == {1}
+
+
+@pytest.mark.faults
+def test_a_run_that_another_overtook_settles_nothing_over_it(
+    events: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.forward(at(1))
+    to_another_version(events)
+    left_half_way(events)
+    enter = event_delivery._Work._enter
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(event_delivery._Work, "_enter", enter)
+        events.deliver()
+        events.forward(at(2))
+        enter(*given)
+
+    monkeypatch.setattr(event_delivery._Work, "_enter", late)
+    with pytest.raises(CommitConflict):
+        events.deliver()
+    assert sorted(events.lake.read(FORWARDED)["event_id"].to_pylist()) == ["E1", "E2"]
+    assert events.deliver().requests == 0
 
 
 @pytest.mark.faults
