@@ -135,9 +135,13 @@ class DmsMover:
             ) from error
 
     def _load_broke_off(self, task: Mapping[str, Any]) -> bool:
-        """Whether the task was started and never had all its tables: there is nothing from which changes go on."""
-        percent = task.get("ReplicationTaskStats", {}).get("FullLoadProgressPercent", 0)
-        return percent < 100 and not _loaded(self._statistics(task))
+        """Whether a table was never loaded to its end since the load began: there is nothing from which its changes go
+        on. One that was, and is in error or gone since, is no reason to load all the others anew."""
+        stats = task.get("ReplicationTaskStats", {})
+        if stats.get("FullLoadProgressPercent", 0) >= 100:
+            return False
+        begun, tables = stats.get("FreshStartDate"), self._statistics(task)
+        return not tables or not all(_was_loaded(table, begun) for table in tables)
 
     # Looking
 
@@ -327,6 +331,12 @@ def _errors(tables: list[Any]) -> str:
 def _loaded(tables: list[Any]) -> bool:
     """Whether every table is whole."""
     return bool(tables) and all(t.get("TableState") == "Table completed" for t in tables)
+
+
+def _was_loaded(table: Mapping[str, Any], begun: datetime | None) -> bool:
+    """Whether the load of a table that began with a fresh start was completed once."""
+    ended = table.get("FullLoadEndTime")
+    return table.get("TableState") == "Table completed" or (ended is not None and begun is not None and ended >= begun)
 
 
 def _said(error: Any) -> str:

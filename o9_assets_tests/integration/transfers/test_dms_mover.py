@@ -235,6 +235,30 @@ def test_a_first_load_that_broke_off_is_begun_anew(twin: Twin, erp: Database, tm
 
 
 @pytest.mark.faults
+def test_a_table_that_went_after_its_load_has_no_other_loaded_anew(twin: Twin, erp: Database, tmp_path: Path) -> None:
+    erp.run("CREATE TABLE notes (id int PRIMARY KEY)", "INSERT INTO notes VALUES (1)")
+    notes = {
+        "rule-type": "selection",
+        "rule-id": "2",
+        "rule-name": "2",
+        "object-locator": {"schema-name": "public", "table-name": "notes"},
+        "rule-action": "include",
+    }
+    dms = Dms(twin, erp.endpoint, rules=[notes])
+    platform = Platform(tmp_path, dms)
+    platform.carry_out()
+    platform.ingest()
+    erp.run("DROP TABLE notes", "DELETE FROM lines WHERE order_id = 'O1'")
+    begun = dms.task()["ReplicationTaskStats"]["FreshStartDate"]
+    for _ in range(2):
+        with pytest.raises(TransferFailed, match=r"public\.notes: Table does not exist"):
+            platform.carry_out()
+    assert dms.task()["ReplicationTaskStats"]["FreshStartDate"] == begun
+    tables = dms.client.describe_table_statistics(ReplicationTaskArn=dms.arn)["TableStatistics"]
+    assert sum(table["Deletes"] for table in tables) == 1
+
+
+@pytest.mark.faults
 def test_a_task_that_lost_a_table_is_no_whole(twin: Twin, erp: Database) -> None:
     absent = {
         "rule-type": "selection",

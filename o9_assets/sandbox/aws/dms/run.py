@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -102,7 +102,7 @@ class TaskRun:
             self._figures[key] = _figures()
         for key, table in self._tables.items():
             figures = self._figures[key]
-            figures["TableState"] = "Full load"
+            figures |= {"TableState": "Full load", "FullLoadStartTime": datetime.now(UTC)}
             report(tables=self._figures)
             try:
                 if settings.get("TargetTablePrepMode", "DROP_AND_CREATE") != "DO_NOTHING":
@@ -118,7 +118,7 @@ class TaskRun:
                 figures["TableState"] = "Table error"
                 report(tables=self._figures, failure=f"Last Error Table '{key[0]}'.'{key[1]}': {error}")
                 continue
-            figures["TableState"] = "Table completed"
+            figures |= {"TableState": "Table completed", "FullLoadEndTime": datetime.now(UTC)}
             report(tables=self._figures)
 
     # Changes
