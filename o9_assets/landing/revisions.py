@@ -13,9 +13,9 @@ from typing import Protocol
 
 from o9_assets.landing.datasets import TRANSFERS
 from o9_assets.landing.transfers import Outcome, carry_out
-from o9_assets.landing.withdrawn import is_read, withdraw
+from o9_assets.landing.withdrawn import read_below, withdraw
 from o9_assets.planning.feeds import Feed
-from o9_assets.resources.lake import Lake, equal
+from o9_assets.resources.lake import Lake, equal, isin
 from o9_assets.resources.landing_zone import LandingZone
 from o9_assets.resources.transfers.data_exchange import Revision
 from o9_assets.resources.transfers.mover import Mover, Progress, State
@@ -70,16 +70,18 @@ def to_export(transfer: str, exchange: Exchange, revisions: Sequence[Revision], 
     return [one for *_, one in sorted(open_ones, key=lambda entry: entry[:3])]
 
 
-def to_withdraw(exchange: Exchange, revisions: Sequence[Revision], lake: Lake) -> list[tuple[Revision, list[str]]]:
-    """Revoked revisions of which something may have landed, and the folders where: the transfer may have had another
-    name, or another place to land, when they were exported."""
-    rows = lake.read(TRANSFERS, columns=["resource", "lands"]).to_pylist()
-    found = []
-    for one in revisions:
+def to_withdraw(exchange: Exchange, revisions: Sequence[Revision], lake: Lake) -> dict[str, Revision]:
+    """Folders in which something of a revoked revision may have landed: the transfer may have had another name, or
+    another place to land, when it was exported."""
+    revoked = {exchange.resource(one): one for one in revisions if one.revoked_at is not None}
+    if not revoked:
+        return {}
+    rows = lake.read(TRANSFERS, columns=["resource", "lands"], where=isin("resource", revoked)).to_pylist()
+    found = {}
+    for row in sorted(rows, key=lambda row: (row["resource"], row["lands"])):
+        one = revoked[row["resource"]]
         # A ledger of before may have the transfer's place instead of the revision's folder below it.
-        places = {row["lands"].removesuffix(one.folder) for row in rows if row["resource"] == exchange.resource(one)}
-        if one.revoked_at is not None and places:
-            found.append((one, sorted(f"{place}{one.folder}" for place in places)))
+        found[f"{row['lands'].removesuffix(one.folder)}{one.folder}"] = one
     return found
 
 
@@ -88,9 +90,9 @@ def work(
 ) -> list[str]:
     """What a run would have to do, one entry each: revisions to export, and revoked ones whose rows are still read."""
     revoked = to_withdraw(exchange, revisions, lake)
-    read = [one.id for one, folders in revoked if any(is_read(feeds, folder, lake) for folder in folders)]
+    read = {revoked[folder].id for folder in read_below(feeds, revoked, lake)}
     return [f"export {one.id}" for one in to_export(transfer, exchange, revisions, lake)] + [
-        f"withdraw {one}" for one in read
+        f"withdraw {one.id}" for one in revisions if one.id in read
     ]
 
 
@@ -114,14 +116,18 @@ def bring_in(
     """
     revisions = exchange.revisions()
     done = Exported(revisions=len(revisions), revoked=sum(one.revoked_at is not None for one in revisions))
-    for revision, folders in to_withdraw(exchange, revisions, lake):
-        said = f": {revision.revocation}" if revision.revocation else ""
-        reason = f"revision {revision.id} was revoked{said}"
-        counts = [withdraw(feeds, f, lambda name: True, reason, zone=zone, lake=lake, now=now()) for f in folders]
-        if any(counts):
-            done.withdrawn[revision.id] = sum(sum(by_feed.values()) for by_feed in counts)
+    revoked = to_withdraw(exchange, revisions, lake)
+
+    def why(name: str) -> str | None:
+        return next((_revocation(one) for folder, one in revoked.items() if name.startswith(folder)), None)
+
+    counts = withdraw(feeds, revoked, why, zone=zone, lake=lake, now=now())
+    for one in revisions:
+        reason = _revocation(one)
+        if counts[reason]:
+            done.withdrawn[one.id] = counts[reason]
             if progress is not None:
-                progress(f"{transfer}: {reason}; {done.withdrawn[revision.id]:,} objects are no longer read")
+                progress(f"{transfer}: {reason}; {counts[reason]:,} objects are no longer read")
     for revision in to_export(transfer, exchange, revisions, lake):
         done.outcomes[revision.id] = carry_out(
             transfer,
@@ -136,3 +142,8 @@ def bring_in(
             account=account,
         )
     return done
+
+
+def _revocation(revision: Revision) -> str:
+    said = f": {revision.revocation}" if revision.revocation else ""
+    return f"revision {revision.id} was revoked{said}"

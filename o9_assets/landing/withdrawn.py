@@ -7,7 +7,8 @@ that none will.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 import duckdb
@@ -19,59 +20,70 @@ from o9_assets.planning.feeds import Feed
 from o9_assets.resources.lake import Lake
 from o9_assets.resources.landing_zone import LandedObject, LandingZone
 
-__all__ = ["is_read", "withdraw"]
+__all__ = ["read_below", "withdraw"]
 
 
-def is_read(feeds: Mapping[str, Feed], prefix: str, lake: Lake) -> bool:
-    """Whether rows of an object below `prefix` count in one of the feeds."""
+def read_below(feeds: Iterable[str], prefixes: Collection[str], lake: Lake) -> set[str]:
+    """Of `prefixes`, those below which lies an object whose rows count in one of the feeds."""
+    if not prefixes:
+        return set()
     with duckdb.connect(":memory:") as con:
+        found: set[str] = set()
         for feed_name in feeds:
             manifest_view(con, lake, "manifest", feed_name)
-            sql = "SELECT 1 FROM manifest WHERE holds AND status = 'ingested' AND starts_with(object_name, $1) LIMIT 1"
-            if con.execute(sql, [prefix]).fetchall():
-                return True
-    return False
+            sql = (
+                "SELECT DISTINCT prefix FROM (SELECT unnest($1::VARCHAR[]) AS prefix) JOIN manifest "
+                "ON starts_with(object_name, prefix) WHERE holds AND status = 'ingested'"
+            )
+            found.update(prefix for (prefix,) in con.execute(sql, [sorted(prefixes)]).fetchall())
+    return found
 
 
 def withdraw(
     feeds: Mapping[str, Feed],
-    prefix: str,
-    meant: Callable[[str], bool],
-    reason: str,
+    prefixes: Collection[str],
+    why: Callable[[str], str | None],
     *,
     zone: LandingZone,
     lake: Lake,
     now: datetime,
-) -> dict[str, int]:
-    """Withdraw the objects below `prefix` whose names are `meant`, as far as `feeds` read them; returns how many were
-    withdrawn by feed. What is withdrawn already is left alone, so that this can be said again and again.
+) -> Counter[str]:
+    """Withdraw the objects below `prefixes` for the reason that `why` gives for their names, None for one that is not
+    meant, as far as `feeds` read them; returns how many were withdrawn by reason. What is withdrawn already is left
+    alone, so that this can be said again and again.
 
     `now` (UTC without a zone) is when it became known. Rows known before stay so for a look at the past.
     """
-    there = [found for found in zone.list(prefix) if meant(found.name)]
-    done: dict[str, int] = {}
+    below = tuple(sorted(prefixes))
+    if not below:
+        return Counter()
+    # A prefix may begin with another one.
+    there = {found.object_id: found for prefix in below for found in zone.list(prefix) if why(found.name) is not None}
+    done: Counter[str] = Counter()
     for feed_name, feed in feeds.items():
         with duckdb.connect(":memory:") as con:
             manifest_view(con, lake, "manifest", feed_name)
-            listed = con.execute("SELECT object_name, object_version, status, holds, known_at FROM manifest").fetchall()
+            listed = con.execute(
+                "SELECT object_name, object_version, known_at FROM manifest WHERE holds AND status = 'ingested'"
+            ).fetchall()
         known_here = known(lake, feed_name).get(feed_name, Known())
         rows = [
-            _row(feed_name, feed, new, reason, now)
-            for found in there
+            _row(feed_name, feed, new, why(found.name), now)
+            for found in there.values()
             if feed.match(found.name) is not None and (new := known_here.new(found)) is not None
         ]
-        for name, version, status, holds, known_at in listed:
-            if holds and status == "ingested" and name.startswith(prefix) and meant(name):
+        for name, version, known_at in listed:
+            if name.startswith(below) and (reason := why(name)) is not None:
                 at = max(now, known_at)
                 nothing = LandedObject(name, f"{WITHDRAWN}{version}", 0, at.replace(tzinfo=UTC))
                 rows.append(_row(feed_name, feed, nothing, reason, at))
         if rows:
             enter_in_manifest(lake, feed_name, rows)
-            done[feed_name] = len(rows)
+            done.update(str(row["reason"]) for row in rows)
     return done
 
 
-def _row(feed_name: str, feed: Feed, found: LandedObject, reason: str, at: datetime) -> dict[str, object]:
+def _row(feed_name: str, feed: Feed, found: LandedObject, reason: str | None, at: datetime) -> dict[str, object]:
     match = feed.match(found.name)
     return {
         "feed": feed_name,

@@ -49,14 +49,17 @@ class AppFlowMover:
         flow: str,
         *,
         clock: Callable[[], float] = time.monotonic,
+        listed_within_seconds: float = LISTED_WITHIN_SECONDS,
     ) -> None:
         self._client, self._zone, self._clock = client, zone, clock
+        self._listed_within_seconds = listed_within_seconds
         self._first_look: dict[str, float] = {}
         self.name = flow
 
-    def former(self, flow: str) -> AppFlowMover:
-        """The mover of a flow that the transfer named before."""
-        return AppFlowMover(self._client, self._zone, flow, clock=self._clock)
+    def former(self, flow: str, seconds_ago: float) -> AppFlowMover:
+        """The mover of a flow that the transfer named when it was started, so long ago."""
+        rest = LISTED_WITHIN_SECONDS - seconds_ago
+        return AppFlowMover(self._client, self._zone, flow, clock=self._clock, listed_within_seconds=rest)
 
     def start(self, token: str) -> str:
         """Start the flow; AppFlow finds the same execution for the same token by itself, for eight hours.
@@ -84,7 +87,7 @@ class AppFlowMover:
         be dropped on the way. An execution of which records could not be written has failed, whatever its status."""
         record = self._record(execution)
         if record is None:
-            if self._clock() - self._first_look.setdefault(execution, self._clock()) < LISTED_WITHIN_SECONDS:
+            if self._clock() - self._first_look.setdefault(execution, self._clock()) < self._listed_within_seconds:
                 return Progress(State.RUNNING, "not listed yet")
             raise UnknownTransfer(
                 f"AppFlow does not know the execution {execution} of the flow {self.name}.",

@@ -23,7 +23,7 @@ def company(tmp_path: Path) -> Company:
 def withdrawn(company: Company) -> dict[str, int]:
     feeds = {"erp_orders": bind(company.settings, company.dataset("erp_orders"))}
     now = datetime(2025, 3, 1)
-    return withdraw(feeds, "orders/", lambda name: True, "revoked", zone=company.zone, lake=company.lake, now=now)
+    return withdraw(feeds, ["orders/"], lambda name: "revoked", zone=company.zone, lake=company.lake, now=now)
 
 
 @pytest.mark.parametrize("put_back", ["taken in", "not taken in"])

@@ -3,14 +3,18 @@
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from o9_assets.landing.datasets import TRANSFERS
+from o9_assets.landing.leftovers import set_leftovers_aside
 from o9_assets.landing.transfers import carry_out
 from o9_assets.planning.settings import parse
+from o9_assets.resources.lake import everything
 from o9_assets.resources.transfers.mover import PartialTransfer, State, TransferUnderWay, UnknownTransfer
 from o9_assets.sandbox.aws import Twin
 from o9_assets.sandbox.saas import Saas
@@ -219,6 +223,34 @@ def change(crm: Crm, changed: str) -> str:
     return "crm"
 
 
+def left_under_way(crm: Crm) -> None:
+    """Start the flow, and lose patience while it runs."""
+    with pytest.raises(TransferUnderWay, match="is still InProgress"):
+        carry_out(
+            "crm",
+            crm.mover(),
+            "crm/",
+            lake=crm.lake,
+            now=lambda: datetime.now(UTC).replace(tzinfo=None),
+            sleep=time.sleep,
+            clock=time.monotonic,
+            patience_seconds=0.05,
+        )
+
+
+def aside(crm: Crm, now: datetime | None = None) -> int:
+    """Set aside what failed executions left, as a run does first."""
+    return set_leftovers_aside(
+        "crm",
+        crm.mover(),
+        "crm/",
+        {"promotions": crm.settings.feeds["promotions"]},
+        zone=crm.zone.open(),
+        lake=crm.lake,
+        now=now or datetime.now(UTC).replace(tzinfo=None),
+    )
+
+
 CHANGES = ["the transfer's name", "the flow", "the flow, which is deleted"]
 
 
@@ -245,17 +277,7 @@ def test_what_fails_after_its_run_died_and_it_was_renamed_is_never_read(
     crm = Crm(tmp_path, twin, saas)
     twin.fakes["appflow"].broken_puts = 1  # type: ignore[attr-defined]
     saas.hold()
-    with pytest.raises(TransferUnderWay):
-        carry_out(
-            "crm",
-            crm.mover(),
-            "crm/",
-            lake=crm.lake,
-            now=lambda: datetime.now(UTC).replace(tzinfo=None),
-            sleep=time.sleep,
-            clock=time.monotonic,
-            patience_seconds=0.05,
-        )
+    left_under_way(crm)
     saas.release()
     [row] = crm.ledger("crm")
     eventually(lambda: crm.mover().look(row["execution"]).state is State.FAILED)
@@ -263,6 +285,50 @@ def test_what_fails_after_its_run_died_and_it_was_renamed_is_never_read(
     assert crm.run(change(crm, changed)).success
     assert crm.ingest("promotions").landed_rows == 25
     assert crm.rows("promotions", COLUMNS) == expected(saas.entities["Promotions"])
+
+
+@pytest.mark.faults
+def test_another_flow_waits_for_what_the_former_one_still_writes(tmp_path: Path, twin: Twin, saas: Saas) -> None:
+    crm = Crm(tmp_path, twin, saas)
+    twin.fakes["appflow"].broken_puts = 1  # type: ignore[attr-defined]
+    saas.hold()
+    left_under_way(crm)
+    [row] = crm.ledger("crm")
+    former = crm.mover()
+    change(crm, "the flow")
+    with pytest.raises(TransferUnderWay, match="still writes"):
+        aside(crm)
+    saas.release()
+    eventually(lambda: former.look(row["execution"]).state is State.FAILED)
+    assert crm.run("crm").success
+    assert crm.ingest("promotions").landed_rows == 25
+    assert [row["status"] for row in crm.manifest()] == ["withdrawn"] * 2 + ["ingested"] * 3
+
+
+@pytest.mark.faults
+def test_an_execution_that_appflow_lists_no_more_is_waited_for_a_minute(tmp_path: Path, twin: Twin, saas: Saas) -> None:
+    crm = Crm(tmp_path, twin, saas)
+    saas.hold()
+    left_under_way(crm)
+    saas.release()
+    [row] = crm.ledger("crm")
+    lost = pa.Table.from_pylist([{**row, "execution": "lost"}], TRANSFERS.arrow_schema)
+    crm.lake.overwrite(TRANSFERS, lost, everything())
+    change(crm, "the flow")
+    with pytest.raises(TransferUnderWay, match="still writes"):
+        aside(crm, row["started_at"] + timedelta(seconds=55))
+    assert aside(crm, row["started_at"] + timedelta(seconds=65)) == 0
+
+
+@pytest.mark.faults
+def test_what_many_failed_executions_left_is_listed_once(tmp_path: Path, twin: Twin, saas: Saas) -> None:
+    crm = Crm(tmp_path, twin, saas)
+    for _ in range(3):
+        twin.fakes["appflow"].broken_puts = 1  # type: ignore[attr-defined]
+        assert not crm.run("crm").success
+    before = len(twin.journal.calls("s3", "ListObjectsV2"))
+    assert aside(crm) == 2
+    assert len(twin.journal.calls("s3", "ListObjectsV2")) == before + 1
 
 
 @pytest.mark.faults
@@ -279,17 +345,7 @@ def test_an_application_that_breaks_off_is_told_in_its_own_words(tmp_path: Path,
 def test_a_run_that_died_is_followed_on_by_the_next(tmp_path: Path, twin: Twin, saas: Saas) -> None:
     crm = Crm(tmp_path, twin, saas)
     saas.hold()
-    with pytest.raises(TransferUnderWay, match="is still InProgress"):
-        carry_out(
-            "crm",
-            crm.mover(),
-            "crm/",
-            lake=crm.lake,
-            now=lambda: datetime.now(UTC).replace(tzinfo=None),
-            sleep=time.sleep,
-            clock=time.monotonic,
-            patience_seconds=0.05,
-        )
+    left_under_way(crm)
     saas.release()
     result = crm.run("crm")
     assert result.success

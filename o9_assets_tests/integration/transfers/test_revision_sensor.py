@@ -7,6 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from o9_assets.landing import withdrawn
+from o9_assets.landing.accepted import manifest_view
 from o9_assets.resources.transfers.revision_events import published
 from o9_assets.sandbox.aws import Twin
 from o9_assets.sensors import data_exchange
@@ -129,6 +131,23 @@ def test_a_revocation_is_found_by_polling_until_its_rows_are_no_longer_read(subs
     assert len(subscriber.tick()) == 1
     subscriber.run("sell_out")
     assert subscriber.tick() == []
+
+
+def test_however_many_were_revoked_the_manifest_is_read_once(subscriber: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    revisions = [subscriber.publish(day, f"A,North,2026-06-{day:02d},5") for day in (7, 14, 21)]
+    subscriber.run("sell_out")
+    subscriber.ingest(FEED)
+    for revision in revisions:
+        subscriber.provider.revoke(revision)
+    read = []
+    monkeypatch.setattr(withdrawn, "manifest_view", lambda *given: read.append(given) or manifest_view(*given))
+    subscriber.cursor = None
+    [request] = subscriber.tick()
+    assert request.tags["o9_assets/revisions"] == "3"
+    assert len(read) == 1
+    assert told(subscriber.run("sell_out"))["objects withdrawn"] == 3
+    assert len(read) == 2
+    assert subscriber.account(FEED).balanced
 
 
 @pytest.mark.faults
