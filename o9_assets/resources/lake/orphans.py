@@ -2,7 +2,8 @@
 
 When a file was last changed says nothing about when it was last needed: one that held for months may have been replaced
 a moment ago, and be read still. So a maintenance notes which files nobody needs, beside the table's metadata, and a
-later one removes those that were noted long enough ago.
+later one removes those that were noted long enough ago. A young one is not noted: it may be about to be committed, and
+would then be needed between the two looks.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +25,8 @@ __all__ = ["remove_orphans"]
 
 
 def remove_orphans(table: Table, now: datetime, age: timedelta) -> tuple[int, int]:
-    """Remove what was first seen without an owner at least `age` before `now` (UTC with a zone); how many files, and
-    their bytes. A run or a reader may have to do with a file for so long."""
+    """Remove what was first seen without an owner at least `age` before `now` (UTC with a zone), when it was as old
+    already; how many files, and their bytes. A run or a reader may have to do with a file for so long."""
     try:
         needed = _needed(table)
     except FileNotFoundError:
@@ -34,8 +36,8 @@ def remove_orphans(table: Table, now: datetime, age: timedelta) -> tuple[int, in
     noted = _noted(table, note)
     waiting: dict[str, str] = {}
     count = size = 0
-    for location, length in list(_listed(table)):
-        if location in needed:
+    for location, length, written in list(_listed(table)):
+        if location in needed or (location not in noted and now - written < age):
             continue
         since = min(noted.get(location, now), now)
         if now - since < age:
@@ -45,9 +47,25 @@ def remove_orphans(table: Table, now: datetime, age: timedelta) -> tuple[int, in
             table.io.delete(location)
             count += 1
             size += length
+            _without_empty_folders(location, table)
     if waiting or noted:
         _write(table, note, waiting)
     return count, size
+
+
+def _without_empty_folders(location: str, table: Table) -> None:
+    """Remove the folders that a removed file leaves empty: each write has one of its own, and they would be looked into
+    for ever."""
+    root = local_path(table.location())
+    if root is None:
+        return
+    for folder in Path(location).parents:
+        if folder in (root / "data", root / "metadata", root):
+            return
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def _noted(table: Table, note: str) -> dict[str, datetime]:
@@ -81,15 +99,15 @@ def _plain(location: str) -> str:
     return str(path) if path is not None else location
 
 
-def _listed(table: Table) -> Iterator[tuple[str, int]]:
-    """Every file below the table's location: location and bytes."""
+def _listed(table: Table) -> Iterator[tuple[str, int, datetime]]:
+    """Every file below the table's location: location, bytes, and when it was written."""
     root = local_path(table.location())
     if root is not None:
         for path in root.rglob("*"):
             with suppress(FileNotFoundError):
                 stat = path.stat()
                 if S_ISREG(stat.st_mode):
-                    yield str(path), stat.st_size
+                    yield str(path), stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
         return
     store: Any = table.io  # s3.S3FileIO
     yield from store.listed(table.location())

@@ -12,6 +12,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,13 +108,13 @@ class S3FileIO(FileIO):
         """A file of known size, read by ranges as they are asked for."""
         return Reader(self.client, location, size_bytes)
 
-    def listed(self, location: str) -> Iterator[tuple[str, int]]:
-        """Every file below a location: location and bytes."""
+    def listed(self, location: str) -> Iterator[tuple[str, int, datetime]]:
+        """Every file below a location: location, bytes, and when it was written."""
         bucket, prefix = _address(location)
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):
-                    yield f"s3://{bucket}/{entry['Key']}", entry["Size"]
+                    yield f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["LastModified"]
 
 
 class Reader(io.RawIOBase):

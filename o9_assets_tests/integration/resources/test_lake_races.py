@@ -12,7 +12,7 @@ import pytest
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from o9_assets.dataset import Dataset
-from o9_assets.resources.lake import CommitConflict, Lake, equal, everything, maintenance, orphans
+from o9_assets.resources.lake import CommitConflict, Lake, equal, everything, files, maintenance, orphans
 from o9_assets_tests.integration.resources.test_lake import CELLS, FLAT, keys, rows
 
 
@@ -175,10 +175,42 @@ def test_a_reader_that_lives_through_many_commits_and_a_night_keeps_its_files(la
         first = lake.maintain(FLAT, now=now, keep_for=keep, orphan_age=timedelta(hours=20))
         assert first.files_removed == 0
         assert con.sql("SELECT key FROM being_read").fetchall() == [(1,), (2,)]
-    second = lake.maintain(FLAT, now=now + night - timedelta(minutes=5), keep_for=keep, orphan_age=timedelta(hours=20))
-    assert second.files_removed > 30
-    assert lake.maintain(FLAT, now=now + 2 * night, keep_for=keep, orphan_age=night).files_removed == 0
+
+    def removed(nights: int) -> int:
+        at = now + nights * night - timedelta(minutes=5)
+        return int(lake.maintain(FLAT, now=at, keep_for=keep, orphan_age=timedelta(hours=20)).files_removed)
+
+    # The old file, then those that were young at the first look, then none.
+    assert removed(1) == 1
+    assert removed(2) > 30
+    assert removed(3) == 0
     assert keys(lake, FLAT) == [59]
+    folders = [path for path in (tmp_path / "warehouse/curated/flat/data").iterdir() if path.is_dir()]
+    assert all(any(folder.iterdir()) for folder in folders)
+
+
+@pytest.mark.faults
+def test_a_file_that_was_committed_after_a_maintenance_saw_it_keeps_its_readers(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was seen before its commit, and replaced just before the next night's maintenance."""
+    now, keep, age = datetime.now(UTC).replace(tzinfo=None), timedelta(0), timedelta(hours=20)
+    write = files.write
+
+    def seen_before_its_commit(*given: Any) -> Any:
+        written = write(*given)
+        monkeypatch.setattr(files, "write", write)
+        lake.maintain(FLAT, now=now, keep_for=keep, orphan_age=age)
+        return written
+
+    monkeypatch.setattr(files, "write", seen_before_its_commit)
+    lake.overwrite(FLAT, rows(1), everything())
+    with duckdb.connect(":memory:") as con:
+        lake.view(con, "being_read", FLAT)
+        lake.overwrite(FLAT, rows(2), everything())
+        lake.maintain(FLAT, now=now + timedelta(days=1), keep_for=keep, orphan_age=age)
+        assert con.sql("SELECT key FROM being_read").fetchall() == [(1,)]
+    assert lake.maintain(FLAT, now=now + timedelta(days=2), keep_for=keep, orphan_age=age).files_removed > 0
 
 
 @pytest.mark.faults
@@ -191,9 +223,9 @@ def test_a_note_that_was_torn_is_begun_anew(lake: Lake, tmp_path: Path) -> None:
     def removed(days: int) -> int:
         return int(lake.maintain(CELLS, now=now + timedelta(days=days), keep_for=age, orphan_age=age).files_removed)
 
-    assert removed(0) == 0
+    assert removed(1) == 0
     (home / "metadata/unneeded.json").write_bytes(b'{"half')
-    assert (removed(1), removed(2)) == (0, 1)
+    assert (removed(2), removed(3)) == (0, 1)
 
 
 @pytest.mark.faults
