@@ -63,7 +63,9 @@ def _records(found: LandedObject, layout: Layout, zone: LandingZone, temp_dir: P
 
             try:
                 return int(pq.read_metadata(path).num_rows)
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowInvalid, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # the disk's; a footer that is none is an OSError without a number
                 raise Hopeless("broken_parquet", str(error)[:500]) from error
         try:
             plain = make_plain(path, Format(type="csv", quote=layout.quote, delimiter=layout.delimiter), spool)
