@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
+from pyiceberg.typedef import EMPTY_DICT, Properties
 
 from o9_assets.resources.lake.errors import CommitConflict
+from o9_assets.resources.lake.files import local_path
 from o9_assets.resources.lake.metadata import KnownTables
 from o9_assets.resources.lake.races import ATTEMPTS, lost_race, pause
 
@@ -25,13 +29,23 @@ def connect(root: Path) -> SqlCatalog:
                 "lake",
                 uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
                 warehouse=(root / "warehouse").as_uri(),
-                **{"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"},
+                **{"py-io-impl": f"{__name__}.{FolderIO.__name__}"},
             )
         except Exception as error:  # another process made the catalog's own tables at the same moment
             if not lost_race(error):
                 raise
             pause(attempt)
     raise CommitConflict(f"{root} is being made by others.", remedy="Run it again.")
+
+
+class FolderIO(PyArrowFileIO):
+    """Files of the folder by their file:// locations, in which a space or an é of its path is escaped: pyiceberg takes
+    the escape for the name and would write beside the lake."""
+
+    @staticmethod
+    def parse_location(location: str, properties: Properties = EMPTY_DICT) -> tuple[str, str, str]:
+        scheme, netloc, path = PyArrowFileIO.parse_location(location, properties)
+        return scheme, netloc, str(local_path(location)) if urlparse(location).scheme == "file" else path
 
 
 class _Catalog(SqlCatalog):

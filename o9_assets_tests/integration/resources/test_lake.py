@@ -312,3 +312,15 @@ def test_a_kill_leaves_the_old_or_the_new_state(lake: Lake, tmp_path: Path) -> N
         seen |= labels
     assert -signal.SIGKILL in ends
     assert len(seen) > 1
+
+
+def test_a_folder_of_any_name_holds_all_of_the_lake(tmp_path: Path) -> None:
+    home = tmp_path / "José's lake, 100% of #1 %41"
+    lake = Lake.local(home)
+    for key in range(12):
+        lake.overwrite(CELLS, rows(key), equal("key", key))
+    now = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)
+    assert lake.maintain(CELLS, now=now, keep_for=timedelta(0), orphan_age=timedelta(0)).files_removed >= 12
+    assert keys(Lake.local(home)) == list(range(12))
+    assert [path.name for path in tmp_path.iterdir()] == [home.name]
+    assert {path.name for path in (home / "warehouse/curated/cells").iterdir()} == {"data", "metadata"}
