@@ -17,8 +17,8 @@ setup: .venv/.ready ## create .venv with everything that requirements.lock pins
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one with PYTHON=python3.12"; rm -rf .venv; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: .venv/.ready ## the whole cycle on the sample company: files to demand history, o9, forecast, warehouse
@@ -41,7 +41,7 @@ bench: .venv/.ready ## every benchmark; figures go to benchmarks/results.json an
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## pin the newest versions that setup.py allows
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 \
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 
 clean: ## forget all local state (.dagster, .o9), keep .venv

@@ -10,6 +10,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 from pyiceberg.typedef import EMPTY_DICT, Properties
+from sqlalchemy.engine import URL
 
 from o9_assets.resources.lake.errors import CommitConflict
 from o9_assets.resources.lake.files import local_path
@@ -22,12 +23,13 @@ __all__ = ["connect"]
 def connect(root: Path) -> SqlCatalog:
     """The catalog in a folder, which is made where it is not there. Raises CommitConflict where others keep at it."""
     root.mkdir(parents=True, exist_ok=True)
+    # Writers of other processes are waited for rather than failed upon.
+    address = URL.create("sqlite", database=str(root / "catalog.db"), query={"timeout": "60"})
     for attempt in range(ATTEMPTS):
         try:
-            # Writers of other processes are waited for rather than failed upon.
             return _Catalog(
                 "lake",
-                uri=f"sqlite:///{root / 'catalog.db'}?timeout=60",
+                uri=address.render_as_string(),
                 warehouse=(root / "warehouse").as_uri(),
                 **{"py-io-impl": f"{__name__}.{FolderIO.__name__}"},
             )

@@ -315,7 +315,7 @@ def test_a_kill_leaves_the_old_or_the_new_state(lake: Lake, tmp_path: Path) -> N
 
 
 def test_a_folder_of_any_name_holds_all_of_the_lake(tmp_path: Path) -> None:
-    home = tmp_path / "José's lake, 100% of #1 %41"
+    home = tmp_path / "José's lake, 100% of #1 %41?"
     lake = Lake.local(home)
     for key in range(12):
         lake.overwrite(CELLS, rows(key), equal("key", key))
