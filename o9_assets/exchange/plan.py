@@ -21,7 +21,7 @@ from o9_assets.exchange.refusals import no_longer_wanted, standing
 from o9_assets.exchange.report import Asked, Delivery
 from o9_assets.planning.calendar import Calendar
 from o9_assets.planning.settings import Settings
-from o9_assets.resources.lake import CommitConflict, Lake, everything, isin
+from o9_assets.resources.lake import CommitConflict, Lake, everything, isin, nothing
 from o9_assets.resources.o9 import O9Client
 
 if TYPE_CHECKING:
@@ -135,7 +135,9 @@ def plan(con: duckdb.DuckDBPyConnection, delivery: Delivery, history: Dataset, a
         # Nothing to send; the next run need not look at the other months again.
         told = {"months": json.dumps(months, separators=(",", ":")), "target": goal}
         if any(marks.get(name) != mark for name, mark in told.items()):
-            lake.append(DEMAND_EXPORT, DEMAND_EXPORT.arrow_schema.empty_table(), marks=told)
+            # Books that another export changed since were not compared with these months.
+            none = DEMAND_EXPORT.arrow_schema.empty_table()
+            lake.overwrite(DEMAND_EXPORT, none, nothing(), marks=told, based_on=books_base)
         return None
     # What is planned differs from the books, so the books' snapshot and the cells' months make it one of a kind.
     seed = json.dumps([goal, books_base, sorted(months.items()), now.isoformat(), delivery.lease.holder])

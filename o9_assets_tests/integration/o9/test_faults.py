@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 from o9_assets.exchange.lease import Busy, Lease
 from o9_assets.exchange.report import Asked, Delivery
 from o9_assets.failures import Passing, Permanent
-from o9_assets.resources.lake import CommitConflict
+from o9_assets.resources.lake import CommitConflict, Lake
 from o9_assets.resources.o9 import ContractBroken, Denied, RejectedRows, Unavailable
 from o9_assets.resources.o9.profile import Limits, Retry
 from o9_assets.sandbox.o9 import Faults
@@ -212,6 +213,34 @@ def test_a_delivery_that_another_export_ended_and_followed_by_its_own_is_not_tak
     exchange.deliver()
     assert len(exchange.books()) == 31 and exchange.held() == exchange.books()
     assert set(exchange.store.writes().values()) == {1}
+
+
+def test_months_that_nothing_is_to_be_sent_of_are_not_told_of_books_that_changed_since(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export that read older history delivers it while another finds that nothing is to be sent."""
+    from o9_assets.exchange import plan
+
+    exchange.history(cell(FIRST, "I00", "1"))
+    exchange.deliver()
+    exchange.history(cell(FIRST, "I00", "2"))
+    older = exchange.lake.fingerprints(DEMAND_HISTORY)
+    exchange.history(cell(FIRST, "I00", "1"))
+    keep_held = plan.keep_held
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(plan, "keep_held", keep_held)
+        with monkeypatch.context() as patched:
+            patched.setattr(Lake, "fingerprints", lambda *_: older)
+            exchange.deliver()
+        keep_held(*given)
+
+    monkeypatch.setattr(plan, "keep_held", late)
+    with pytest.raises(CommitConflict):
+        exchange.deliver()
+    exchange.deliver()
+    [(_, held)] = exchange.held().items()
+    assert held["Orders"] == 1
 
 
 def test_an_export_that_was_taken_over_sends_no_further(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
