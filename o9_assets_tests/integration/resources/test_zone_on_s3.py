@@ -172,7 +172,7 @@ def test_credentials_that_are_renewed_while_a_run_goes_on(
         "count.write_text((count.read_text() if count.exists() else '') + 'x')\n"
         f"print({later!r} if len(count.read_text()) > 1 else {json.dumps(answer)!r})\n"
     )
-    config.write_text(f"[default]\ncredential_process = {sys.executable} {script}\n")
+    config.write_text(f'[default]\ncredential_process = "{sys.executable}" "{script}"\n')
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     for name in given:
         monkeypatch.delenv(name)
