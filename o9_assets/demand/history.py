@@ -35,6 +35,7 @@ from o9_assets.demand.factors import factors
 from o9_assets.demand.queries import query
 from o9_assets.demand.steps import among, days_in, table, view
 from o9_assets.demand.touched import touched_by_feeds
+from o9_assets.failures import Permanent
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,6 +48,7 @@ CELL = (
     "promotion_days, days"
 )
 SERIES = "item_code, location_code, channel_code"
+LARGEST = 10**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def build(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> dict[date
     view(con, "days_to_build", "SELECT date, bucket_start FROM days")
     factors(con, given, "SELECT DISTINCT item_code FROM accepted_shipments")
     view(con, "shipments", query("shipments", given))
-    table(con, "movements", query("movements", given))
+    _add_up(con, given)
     view(con, "moved", _moving())
     table(con, "series", query("series", given))
     _sides(con, given)
@@ -153,7 +155,31 @@ def _movements_of(con: duckdb.DuckDBPyConnection, given: Mapping[str, str], touc
         """,
     )
     view(con, "shipments", query("shipments", given))
-    table(con, "movements", query("movements", given))
+    _add_up(con, given)
+
+
+def _add_up(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:
+    """Make `movements`. Raises Permanent where a cell's sum is larger than demand history holds, and names it."""
+    import duckdb
+
+    try:
+        table(con, "movements", query("movements", given))
+    except duckdb.ConversionException as error:
+        wide = query("movements", given).replace("DECIMAL(18, 4)", "DECIMAL(38, 4)")
+        sums = ("orders_quantity", "returns_quantity", "shipments_quantity", "orders_value")
+        largest = f"greatest({', '.join(f'abs({one})' for one in sums)})"
+        row = con.execute(
+            f"SELECT item_code, location_code, bucket_start, {largest} FROM ({wide}) ORDER BY {largest} DESC LIMIT 1"
+        ).fetchone()
+        if row is None or row[-1] < LARGEST:
+            raise
+        item, location, bucket, found = row
+        raise Permanent(
+            f"What item {item} at {location} sold, sent back, was shipped or cost in the partial week of {bucket} adds "
+            f"up to {found:,.0f}: demand history holds 14 digits.",
+            remedy="Mend its lines at their source, or give the feed a rule such as `must: abs(quantity) <= 1000000` "
+            "and read its object again (docs/landing.md).",
+        ) from error
 
 
 def _sides(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> None:

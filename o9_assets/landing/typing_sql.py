@@ -225,7 +225,8 @@ def _condition(text: str) -> str:
 
 
 def value_at_risk(feed: Feed) -> str:
-    """Quantity × price of a row where both can be read, else null."""
+    """Quantity × price of a row where both can be read and their product has no more than 14 digits, else null."""
     if "quantity" in feed.columns and "unit_price" in feed.columns:
-        return 'TRY_CAST("quantity" * "unit_price" AS DECIMAL(18,4))'
+        # Of two DECIMAL(18,4) DuckDB makes one that an article number in the wrong column overflows.
+        return 'TRY_CAST(CAST("quantity" AS DECIMAL(19,4)) * "unit_price" AS DECIMAL(18,4))'
     return "CAST(NULL AS DECIMAL(18,4))"

@@ -59,7 +59,7 @@ SELECT
     CASE WHEN NOT is_ambiguous THEN told_item_code END AS item_code,
     issue,
     quantity,
-    CASE WHEN issue IS NULL THEN try_cast(quantity * pack_size AS DECIMAL(18, 4)) END AS base_quantity,
+    CASE WHEN issue IS NULL THEN try_cast(CAST(quantity AS DECIMAL(19, 4)) * pack_size AS DECIMAL(18, 4)) END AS base_quantity,
     sales_value,
     known_at,
     object_name,

@@ -80,13 +80,18 @@ def type_problem(condition: str, types: Mapping[str, str]) -> str | None:
     """Why a condition cannot be applied to columns of these DuckDB types, or None where it can."""
     import duckdb
 
-    # Tried on a row: a constant that is none, and a cast that can fail, are found only when they are worked out.
-    values = ", ".join(f'CAST({_sample(kind)} AS {kind}) AS "{name}"' for name, kind in types.items())
+    # Tried on rows: a constant that is none, a cast that can fail and a product that overflows are found only when they
+    # are worked out.
+    columns = [[f'CAST({sample} AS {kind}) AS "{name}"' for sample in _samples(kind)] for name, kind in types.items()]
+    rows = [", ".join(row) for row in zip(*columns, strict=True)] or ["1"]
     try:
         with duckdb.connect(":memory:") as con:
-            con.execute(f"CREATE TABLE rows AS SELECT {values or '1'}").fetchall()
+            con.execute(f"CREATE TABLE rows AS {' UNION ALL '.join(f'SELECT {row}' for row in rows)}").fetchall()
             found = con.execute(f"DESCRIBE SELECT ({condition}\n) AS met FROM rows").fetchall()[0][1]
             con.execute(f"SELECT ({condition}\n) FROM rows").fetchall()
+    except duckdb.OutOfRangeException as error:
+        said = str(error).splitlines()[0]
+        return f"cannot be applied to the largest numbers: {said}; what is reckoned with is written cast(... as double)"
     except duckdb.ConversionException as error:
         return f"cannot be applied: {str(error).splitlines()[0]}; a cast that may fail is written try_cast"
     except duckdb.Error as error:
@@ -94,7 +99,14 @@ def type_problem(condition: str, types: Mapping[str, str]) -> str | None:
     return None if found == "BOOLEAN" else f"is no condition but a {found}; write what it is compared with"
 
 
-def _sample(kind: str) -> str:
+def _samples(kind: str) -> tuple[str, str, str]:
+    """A usual value of the type, the largest and the least."""
     if kind == "VARCHAR":
-        return "'text'"
-    return "'2000-01-01'" if kind in ("DATE", "TIMESTAMP") else "0"
+        return "'text'", "''", "'0'"
+    if kind in ("DATE", "TIMESTAMP"):
+        return "'2000-01-01'", "'2262-01-01'", "'1900-01-01'"
+    if kind.startswith("DECIMAL"):
+        width, scale = kind.removeprefix("DECIMAL(").removesuffix(")").split(",")
+        largest = "9" * (int(width) - int(scale))
+        return "0", largest, f"-{largest}"
+    return "0", "999999", "-999999"

@@ -15,7 +15,7 @@ __all__ = ["Model", "Wrong", "fingerprint", "suggest"]
 class Model(BaseModel):
     """Settings are frozen, and a key that nobody reads is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Wrong(ValueError):
