@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote, unquote, urlparse
 
 from o9_assets.dataset import Dataset
 from o9_assets.resources.lake.errors import ContractBroken
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
 
-__all__ = ["Rows", "local_path", "write"]
+__all__ = ["Rows", "local_path", "location_of", "write"]
+
+PLAIN = "/=:@!$&'()*+,~"
 
 
 def local_path(location: str) -> Path | None:
@@ -32,6 +34,12 @@ def local_path(location: str) -> Path | None:
     if parts.scheme in ("", "file"):
         return Path(unquote(parts.path))
     return None
+
+
+def location_of(path: Path) -> str:
+    """The file:// location of a path. Signs that mean nothing in it stay as they are, `=` of a partition's folder above
+    all: not every engine takes escapes back."""
+    return f"file://{quote(path.as_posix(), safe=PLAIN)}"
 
 
 def write(table: Table, dataset: Dataset, rows: Rows) -> list[DataFile]:
@@ -118,7 +126,7 @@ def _data_file(table: Table, dataset: Dataset, path: str, location: str) -> Data
             )
     return DataFile.from_args(
         content=DataFileContent.DATA,
-        file_path=location if "://" in location else Path(location).as_uri(),
+        file_path=location if "://" in location else location_of(Path(location)),
         file_format=FileFormat.PARQUET,
         partition=statistics.partition(table.spec(), schema),
         file_size_in_bytes=Path(path).stat().st_size,

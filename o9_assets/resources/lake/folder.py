@@ -13,7 +13,7 @@ from pyiceberg.typedef import EMPTY_DICT, Properties
 from sqlalchemy.engine import URL
 
 from o9_assets.resources.lake.errors import CommitConflict
-from o9_assets.resources.lake.files import local_path
+from o9_assets.resources.lake.files import local_path, location_of
 from o9_assets.resources.lake.metadata import KnownTables
 from o9_assets.resources.lake.races import ATTEMPTS, lost_race, pause
 
@@ -30,7 +30,7 @@ def connect(root: Path) -> SqlCatalog:
             return _Catalog(
                 "lake",
                 uri=address.render_as_string(),
-                warehouse=(root / "warehouse").as_uri(),
+                warehouse=location_of(root / "warehouse"),
                 **{"py-io-impl": f"{__name__}.{FolderIO.__name__}"},
             )
         except Exception as error:  # another process made the catalog's own tables at the same moment

@@ -66,7 +66,7 @@ class Lake:
 
             return folder.connect(root)
 
-        return cls(connect, location=(root / "warehouse").as_uri())
+        return cls(connect, location=files.location_of(root / "warehouse"))
 
     @classmethod
     def glue(cls, warehouse: str, *, database_prefix: str = "", buckets: Buckets | None = None) -> Lake:

@@ -324,3 +324,11 @@ def test_a_folder_of_any_name_holds_all_of_the_lake(tmp_path: Path) -> None:
     assert keys(Lake.local(home)) == list(range(12))
     assert [path.name for path in tmp_path.iterdir()] == [home.name]
     assert {path.name for path in (home / "warehouse/curated/cells").iterdir()} == {"data", "metadata"}
+
+
+def test_pyiceberg_alone_reads_what_lies_in_a_partition_s_folder(lake: Lake, tmp_path: Path) -> None:
+    from pyiceberg.table import StaticTable
+
+    lake.append(CELLS, rows(1, 2))
+    table = StaticTable.from_metadata(lake.catalog.load_table(CELLS.name).metadata_location)
+    assert sorted(table.scan().to_arrow()["key"].to_pylist()) == [1, 2]
