@@ -54,7 +54,7 @@ from o9_assets.assets.warehouse import forecast as warehouse_forecast
 from o9_assets.assets.warehouse import items as warehouse_items
 from o9_assets.assets.warehouse import locations as warehouse_locations
 from o9_assets.assets.warehouse import weeks as warehouse_weeks
-from o9_assets.planning.settings import Settings
+from o9_assets.planning.settings import Settings, check
 
 __all__ = ["FEEDS", "STREAMS", "build"]
 
@@ -112,11 +112,9 @@ DATASETS: tuple[ModuleType, ...] = (
 def build(settings: Settings, *, movers: bool = False) -> list[Any]:
     """The assets and asset checks of a company; `movers` says whether its transfers can be started.
 
-    Raises SettingsError for a feed that no dataset takes.
+    Raises SettingsError with every setting that contradicts another one, or the dataset that it is for.
     """
-    for name in settings.feeds:
-        if name not in FEEDS:
-            raise settings.error(f"feeds.{name}", f"no dataset takes a feed of this name; there are {', '.join(FEEDS)}")
+    check(settings, {name: getattr(module, name.upper()) for name, module in FEEDS.items()})
     modules = [module for name, module in FEEDS.items() if name in settings.feeds]
     modules += [module for name, module in STREAMS.items() if name in settings.streams]
     datasets = [thing for module in (*modules, *DATASETS) for thing in module.build(settings)]

@@ -148,6 +148,17 @@ def test_definitions_validate_works_from_the_checkout_with_no_dagster_home(tmp_p
     assert "All code locations passed validation" in done.stderr + done.stdout
 
 
+def test_sections_that_contradict_each_other_are_told_together_before_anything_runs() -> None:
+    text = COMPANIES["online_retail"].read_text(encoding="utf-8")
+    wrong = text.replace("measures: {", "measures: {shipments_quantity: Shipments, ", 1)
+    wrong = wrong.replace("\ngrain:\n", "\ngrain:\n  channel: channel_code\n", 1)
+    with pytest.raises(planning.SettingsError) as told:
+        build_defs(local(planning.parse(wrong)))
+    said = str(told.value)
+    assert "grain.channel: feeds.erp_orders maps no column 'channel_code'" in said
+    assert "there is no feed erp_shipments that would fill it" in said
+
+
 if __name__ == "__main__":
     TABLES.mkdir(exist_ok=True)
     for named in COMPANIES:

@@ -127,8 +127,9 @@ def known_of(
     as_of: datetime | None = None,
     manifest: str | None = None,
 ) -> "Known":
-    """The days that the feed's objects tell about: by their names, or by their rows' dates where names tell none.
-    `manifest` as `accepted_view` takes it."""
+    """The days that the feed's objects tell about: by their names, or by their rows' dates where names tell none; a day
+    before the calendar, or of a row that was known before that day came, tells nothing. `manifest` as `accepted_view`
+    takes it."""
     from o9_assets.demand.delivery import known_days
     from o9_assets.landing.accepted import manifest_view
 
@@ -138,12 +139,16 @@ def known_of(
         manifest = f"{feed}__known"
         manifest_view(con, lake, manifest, feed, as_of=as_of)
     days = con.execute(
-        f"SELECT DISTINCT covers_date FROM {manifest} WHERE status = 'ingested' AND covers_date IS NOT NULL"
+        f"SELECT DISTINCT covers_date FROM {manifest} WHERE status = 'ingested' "
+        f"AND covers_date >= DATE '{settings.calendar.first_day}'"
     ).fetchall()
     if not days:
         column = "order_date" if feed == "erp_orders" else "ship_date"
         feed_view(con, lake, settings, feed, "accepted", as_of=as_of, manifest=manifest)
-        days = [(d,) for d in con.execute(f"SELECT min({column}), max({column}) FROM accepted").fetchall()[0] if d]
+        # A day more is for zones: moments are UTC.
+        come = f"WHERE {column} <= CAST(known_at AS DATE) + 1"
+        ends = con.execute(f"SELECT min({column}), max({column}) FROM accepted {come}").fetchall()[0]
+        days = [(day,) for day in ends if day]
     return known_days([day for (day,) in days], settings.feeds[feed].delivery)
 
 

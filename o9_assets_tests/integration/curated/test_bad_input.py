@@ -8,12 +8,16 @@ test_curated_assets.py.
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
+from o9_assets.failures import Permanent
 from o9_assets.landing.datasets import QUARANTINE
+from o9_assets.planning.settings import parse
+from o9_assets_tests.integration.curated.conftest import SETTINGS, Company
 
 
 @pytest.mark.faults
@@ -89,3 +93,32 @@ def test_a_key_that_stands_twice_in_a_file_counts_once_as_its_last_record_says(c
         "O2/1": Decimal(1),
     }
     assert sum(cell["orders_quantity"] or 0 for cell in company.cells("A")) == 8
+
+
+@pytest.mark.faults
+def test_a_sum_that_history_cannot_hold_names_its_cell_and_what_to_do(company: Any) -> None:
+    company.order("2025-02-24", "O1 1 A 60000000000000 price=0", "O2 1 A 60000000000000 price=0", "O3 1 B 1")
+    with pytest.raises(Permanent, match=r"item A at L1 .* 2025-02-24 adds up to 120,000,000,000,000.*`must: abs"):
+        company.refresh()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("day", ["1900-01-06", "2199-01-06"])
+def test_a_day_in_a_file_s_name_that_nobody_can_mean_makes_no_series_longer(company: Any, day: str) -> None:
+    company.order("2025-02-24", "O1 1 A 5")
+    company.order(day, "O2 1 A 7 ordered=2025-02-24 requested=2025-02-24")
+    company.refresh()
+    assert company.rows(DEMAND_HISTORY).num_rows == 1
+
+
+@pytest.mark.faults
+def test_an_order_of_a_day_to_come_does_not_say_that_all_until_then_is_in(tmp_path: Path) -> None:
+    text = SETTINGS.replace("orders/{covers_date:%Y-%m-%d}*.csv", "orders/*.csv").replace(
+        "    delivery: {every: day}\n", ""
+    )
+    company = Company(tmp_path, parse(text))
+    company.order("2025-02-17", "O1 1 A 5", "O2 1 B 5")
+    company.order("2025-02-24", "O3 1 A 5", "O4 1 H 1 ordered=2030-01-07")
+    company.refresh()
+    others = [row for row in company.rows(DEMAND_HISTORY).to_pylist() if row["item_code"] == "B"]
+    assert max(row["bucket_start"] for row in others) < date(2025, 3, 1)

@@ -179,6 +179,34 @@ def test_the_value_at_risk_is_quantity_times_price(company: Company) -> None:
     assert company.ingest().value_at_risk == Decimal("10.0000")
 
 
+@pytest.mark.faults
+def test_an_article_number_in_the_column_of_the_quantity_sets_its_row_aside(company: Company) -> None:
+    """Its product with the price is more than DuckDB makes of two decimals by itself."""
+    company.orders(
+        "O1;1;a1;S1;2025-01-06;4012345678901;9.99",
+        "O2;1;a1;S1;2025-01-06;99999999999999;99999",
+        "O3;1;a1;S1;2025-01-06;5;1",
+    )
+    company.ingest()
+    assert [row["order_id"] for row in company.raw()] == ["O3"]
+    told = [(row["line"], row["reason"], row["value_at_risk"]) for row in company.quarantine()]
+    # More than 14 digits are not told.
+    assert told == [
+        (2, "quantity_out_of_range", Decimal("40083333332220.99")),
+        (3, "quantity_out_of_range", None),
+    ]
+
+
+@pytest.mark.faults
+def test_an_object_that_stands_for_a_day_to_come_is_set_aside(company: Company) -> None:
+    company.orders("O1;1;a1;S1;2025-01-06;5;2.50", day="2205-01-06")
+    company.orders("O2;1;a1;S1;2025-01-06;5;2.50", day="2025-02-02")
+    report = company.ingest(now=datetime(2025, 2, 1))
+    assert list(report.set_aside) == ["orders/2205-01-06.csv"]
+    assert "day_has_not_come: its name says that it stands for 2205-01-06" in report.set_aside["orders/2205-01-06.csv"]
+    assert [row["order_id"] for row in company.raw()] == ["O2"]
+
+
 def test_lines_count_records_and_go_on_after_broken_ones(company: Company) -> None:
     company.orders(
         "O1;1;too few", GOOD, 'O2;1;"a\n1";S1;2025-01-06;1;1', "O3;1;too few", "O4;1;a1;S1;2025-01-06;x;1", GOOD
