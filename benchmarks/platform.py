@@ -156,7 +156,8 @@ def timed_jobs() -> None:
     from o9_assets.assets import declare
     from o9_assets.definitions import build_defs
     from o9_assets.deployment import from_environment
-    from o9_assets.run.cycle import instance, latest_cycle, run_job, without_waiting
+    from o9_assets.run.cycle import latest_cycle, run_job, without_waiting
+    from o9_assets.run.home import instance
 
     work: list[tuple[float, float]] = []
     inner = declare.for_dagster
@@ -173,7 +174,7 @@ def timed_jobs() -> None:
     declare.for_dagster = timed
     deployment = without_waiting(from_environment())
     defs = build_defs(deployment)
-    with instance() as home:
+    with instance(deployment.settings) as home:
         cycle = latest_cycle(deployment)
         began = (time.monotonic(), time.process_time())
         run_job(defs, "refresh", home)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,8 +74,12 @@ class Settings(Root):
 
     @property
     def slug(self) -> str:
-        """The company's name as a folder name."""
-        return re.sub(r"[^a-z0-9]+", "_", self.company.lower()).strip("_") or "company"
+        """The company's name as a folder name; of one with other signs than letters, digits and spaces, with a hash, so
+        that no two companies share a folder."""
+        plain = re.sub(r"[^a-z0-9]+", "_", self.company.lower()).strip("_")
+        if re.fullmatch(r"[A-Za-z0-9]+( [A-Za-z0-9]+)*", self.company):
+            return plain
+        return f"{plain or 'company'}_{sha256(self.company.encode()).hexdigest()[:8]}"
 
     @property
     def hash(self) -> str:

@@ -80,9 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dev(port: int) -> int:
     """Become `dagster dev`; the sample company's files are made first where its landing zone is empty."""
+    from o9_assets.deployment import from_environment
     from o9_assets.run.files import ensure_sample
+    from o9_assets.run.home import home_of
 
-    ensure_sample()
+    deployment = from_environment()
+    ensure_sample(deployment)
+    if not os.environ.get("DAGSTER_HOME") and (home := home_of(deployment.settings)) is not None:
+        os.environ["DAGSTER_HOME"] = str(home)
     # A script ignores SIGINT for what it starts in the background, and Dagster heeds SIGTERM as it does SIGINT: without
     # this, neither would end it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,40 +1,23 @@
 """`make run`: the whole cycle in this process, with progress, and a report at the end."""
 
-import os
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 
 from o9_assets.assets.cycles import next_cycle
 from o9_assets.definitions import build_defs
-from o9_assets.deployment import ROOT, Deployment, from_environment
+from o9_assets.deployment import Deployment, from_environment
 from o9_assets.failures import Permanent
 from o9_assets.resources.configured import ZoneResource
 from o9_assets.run.files import bring_in, by_day, ensure_sample
+from o9_assets.run.home import instance
 from o9_assets.run.progress import Progress
 from o9_assets.run.report import report
 
-__all__ = ["instance", "latest_cycle", "run_cycle", "run_job", "without_waiting"]
-
-
-@contextmanager
-def instance() -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance that `dagster dev` shows from this folder, so that a run here is seen there."""
-    if os.environ.get("DAGSTER_HOME"):
-        with dg.DagsterInstance.get() as home:
-            yield home
-        return
-    here = Path.cwd()
-    config = here if (here / "dagster.yaml").exists() else ROOT
-    (here / ".dagster").mkdir(exist_ok=True)
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(here / ".dagster"), config_dir=str(config))) as home:
-        yield home
+__all__ = ["latest_cycle", "run_cycle", "run_job", "without_waiting"]
 
 
 def run_job(defs: dg.Definitions, name: str, home: dg.DagsterInstance, *, partition_key: str | None = None) -> None:
@@ -91,7 +74,7 @@ def run_cycle(*, files: Path | None = None, day_by_day: bool = False) -> int:
     if files is None and (made := ensure_sample(deployment)):
         say(f"  {made:,} files of the sample company made")
     defs = build_defs(deployment)
-    with instance() as home:
+    with instance(deployment.settings) as home:
         if files is not None and day_by_day:
             for day, count in by_day(files, deployment):
                 say(f"{day}: {count:,} files")

@@ -136,7 +136,7 @@ def test_history_can_be_loaded_as_it_was_known(tmp_path: Path) -> None:
     )
     company = Company(tmp_path, text)
     company.orders(GOOD, day="2025-07-06")
-    company.ingest()
+    company.ingest(now=datetime(2025, 8, 1))
     assert company.raw("erp_orders", "known_at") == [
         {"known_at": datetime(2025, 7, 6, 23)}
     ]  # midnight in London's summer

@@ -247,7 +247,10 @@ def test_a_listing_is_bounded_by_the_literal_part_of_the_path() -> None:
 
 def test_state_folders_are_called_after_the_company() -> None:
     assert sample().slug == "sample_foods"
-    assert parse(TEXT.replace("company: Sample Foods", "company: ÄÖ")).slug == "company"
+    others = [
+        parse(TEXT.replace("company: Sample Foods", f"company: {name}")).slug for name in ("ÄÖ", "ÖÄ", "S/F", "S.F")
+    ]
+    assert others == ["company_de7254df", "company_50f1a687", "s_f_5c2f5274", "s_f_4869b99e"]
 
 
 def test_the_hash_changes_with_a_setting_and_not_with_comments_or_the_order_of_keys() -> None:
