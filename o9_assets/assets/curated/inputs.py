@@ -93,9 +93,23 @@ def feed_view(
     from o9_assets.resources.lake import isin
 
     if feed in settings.feeds:
+        if as_of is not None and manifest is None:
+            manifest = _manifest_at(con, lake, settings, feed, as_of)
         accepted_view(con, lake, FEEDS[feed], feed, name, as_of=as_of, after_seq=after_seq, manifest=manifest)
     else:
         lake.view(con, name, FEEDS[feed], where=isin("object_id", []))
+
+
+def _manifest_at(
+    con: "duckdb.DuckDBPyConnection", lake: "Lake", settings: Settings, feed: str, as_of: datetime | None
+) -> str:
+    """Register the feed's manifest of a moment; returns its name. Where rows are known from their own change time on,
+    it is no matter when their object came."""
+    from o9_assets.landing.accepted import manifest_view
+
+    moment = None if settings.feeds[feed].known_at == "changed_at" else as_of
+    manifest_view(con, lake, f"{feed}__known", feed, as_of=moment)
+    return f"{feed}__known"
 
 
 def changed_rows(
@@ -131,16 +145,15 @@ def known_of(
     before the calendar, or of a row that was known before that day came, tells nothing. `manifest` as `accepted_view`
     takes it."""
     from o9_assets.demand.delivery import known_days
-    from o9_assets.landing.accepted import manifest_view
 
     if feed not in settings.feeds:
         return known_days([], None)
     if manifest is None:
-        manifest = f"{feed}__known"
-        manifest_view(con, lake, manifest, feed, as_of=as_of)
+        manifest = _manifest_at(con, lake, settings, feed, as_of)
+    come = "" if as_of is None else f"AND covers_date <= DATE '{as_of.date()}' + 1"
     days = con.execute(
         f"SELECT DISTINCT covers_date FROM {manifest} WHERE status = 'ingested' "
-        f"AND covers_date >= DATE '{settings.calendar.first_day}'"
+        f"AND covers_date >= DATE '{settings.calendar.first_day}' {come}"
     ).fetchall()
     if not days:
         column = "order_date" if feed == "erp_orders" else "ship_date"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from o9_assets.landing.datasets import MANIFEST
 from o9_assets.landing.replay import reread
 from o9_assets.planning.settings import bind, parse
 from o9_assets.resources.lake import CommitConflict, everything
+from o9_assets_tests.integration.curated.conftest import SETTINGS, Company
 
 
 def days(company: Any) -> list[Any]:
@@ -108,6 +110,25 @@ def test_the_past_is_read_with_the_settings_of_then(company: Any) -> None:
     company.refresh()
     assert not company.rows(DEMAND_HISTORY).equals(history)
     assert demand_history_as_of(then, lake=company.lake, engine=company.engine).equals(history)
+
+
+@pytest.mark.parametrize("known_at", ["covers_date", "changed_at"])
+def test_history_that_was_loaded_later_is_read_as_it_became_known(tmp_path: Path, known_at: str) -> None:
+    path = '    path: "orders/{covers_date:%Y-%m-%d}*.csv"\n'
+    company = Company(tmp_path, parse(SETTINGS.replace(path, f"{path}    known_at: {known_at}\n")))
+    company.order("2025-01-06", "O1 1 A 5")
+    company.order("2025-02-10", "O1 1 A 7 ordered=2025-01-06 op=U")
+    company.refresh()
+
+    def known(moment: datetime) -> list[tuple[str, Decimal]]:
+        rows = order_lines_as_of(moment, lake=company.lake, engine=company.engine).to_pylist()
+        return [(row["order_id"], row["quantity"]) for row in rows]
+
+    assert known(datetime(2025, 1, 5)) == []
+    assert known(datetime(2025, 1, 20)) == [("O1", Decimal(5))]
+    assert known(datetime(2025, 2, 20)) == [("O1", Decimal(7))]
+    history = demand_history_as_of(datetime(2025, 1, 20), lake=company.lake, engine=company.engine)
+    assert max(row["bucket_start"] for row in history.to_pylist()) == date(2025, 1, 6)
 
 
 def test_a_run_with_nothing_new_writes_nothing(company: Any) -> None:
