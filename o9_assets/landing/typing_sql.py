@@ -96,7 +96,8 @@ def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone:
     if native == "DATE":
         return f"TRY_CAST({text} AS DATE)" if column.type == "date" else f"TRY_CAST({text} AS TIMESTAMP)"
     if native.startswith("TIMESTAMP"):
-        local = f"TRY_CAST({text} AS TIMESTAMP)"
+        # DuckDB's clocks stop with an error at moments far outside the years of four digits.
+        local = f"CASE WHEN {text} LIKE '____-%' THEN TRY_CAST({text} AS TIMESTAMP) END"
         if column.type == "date":
             return f"CAST({local} AS DATE)"
         return local if "TIME ZONE" in native else _utc(local, zone)
@@ -121,6 +122,12 @@ def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone:
 
 _LOCAL = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?$"
 _ZONED = _LOCAL.removesuffix("$") + r"(Z|[+-]\d{2}(:\d{2})?)$"
+
+
+def _no_moment(column: Column, typed: str) -> str:
+    """Whether a day or a moment is outside the years 1 to 9999, which are all that Python and o9 can hold."""
+    last = "DATE '9999-12-31'" if column.type == "date" else "TIMESTAMP '9999-12-31 23:59:59.999999'"
+    return f"{typed} NOT BETWEEN DATE '0001-01-01' AND {last}"
 
 
 def _iso8601(text: str, zone: str) -> str:
@@ -194,10 +201,10 @@ def fault_expression(dataset: Dataset, feed: Feed, *, nul_columns: tuple[str, ..
                 )
             continue
         reason = {"date": "not_a_date", "timestamp": "not_a_time"}.get(column.type, "not_a_number")
-        faults.append(
-            f"WHEN {text} IS NOT NULL AND {typed} IS NULL THEN ['{reason}', {quoted(column.name)}, "
-            f"'found ' || left({text}, 100)]"
-        )
+        wrong = f"{text} IS NOT NULL AND {typed} IS NULL"
+        if column.type in ("date", "timestamp"):
+            wrong += f" OR {_no_moment(column, typed)}"
+        faults.append(f"WHEN {wrong} THEN ['{reason}', {quoted(column.name)}, 'found ' || left({text}, 100)]")
         if column.type.startswith("decimal"):
             digits = int(column.type.rstrip(")").split(",")[1])
             # TRY_CAST rounds: what has more digits than the column keeps would be changed in silence.

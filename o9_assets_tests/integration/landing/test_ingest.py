@@ -506,3 +506,35 @@ def test_what_a_transfer_wrote_is_taken_in_whole_though_it_ends_while_the_zone_i
     monkeypatch.setattr(FolderZone, "list", listed)
     assert company.ingest().objects == 0
     assert company.ingest().objects == 2
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("days", "moments"),
+    [([3_672_000], [0]), ([-800_000], [0]), ([2**31 - 1], [0]), ([20_000], [2**63 - 1]), ([20_000], [2**58])],
+)
+def test_a_day_that_no_calendar_holds_is_a_bad_row_and_the_others_are_taken(
+    tmp_path: Path, days: list[int], moments: list[int]
+) -> None:
+    """Such as `infinity` of PostgreSQL. Python and the lake hold the years 1 to 9999."""
+    units = """
+  uom_conversions:
+    path: "units/*"
+    format: {type: parquet}
+    columns: {item_code: item, uom_code: unit, valid_from_date: day, factor: factor, changed_at: at}
+o9:
+"""
+    company = Company(tmp_path, SETTINGS.replace("\no9:\n", units))
+    table = pa.table(
+        {
+            "item": ["*", "*"],
+            "unit": ["CASE", "BOX"],
+            "day": pa.array([20_000, *days], pa.date32()),
+            "factor": ["12", "12"],
+            "at": pa.array([0, *moments], pa.timestamp("us")),
+        }
+    )
+    pq.write_table(table, company.put("units/a.parquet", b""))
+    company.ingest("uom_conversions")
+    assert [row["uom_code"] for row in company.raw("uom_conversions")] == ["CASE"]
+    assert [row["reason"] for row in company.quarantine()] in (["not_a_date"], ["not_a_time"])

@@ -1,0 +1,58 @@
+"""A text is exactly a value of its column's type, or the row gets a fault: nothing is coerced in silence."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from o9_assets.dataset import Column, Dataset
+from o9_assets.landing.typing_sql import fault_expression, typed_select
+from o9_assets.planning.feeds import Feed
+from o9_assets.resources.engine import Engine
+
+
+def read(text: str, kind: str, *, zone: str = "UTC", native: str = "", **form: str) -> Any:
+    """What a column of this type makes of a text: its value, or the reason why it has none."""
+    dataset = Dataset("raw.test", "A test", (Column("a", kind, "A column"),))
+    given = {"path": "*", "format": {"type": "parquet" if native else "csv", **form}, "columns": {"a": "source"}}
+    feed = Feed.model_validate(given)
+    texts, typed = typed_select(dataset, feed, zone, {"source": "source"}, {"source": native} if native else {})
+    fault = fault_expression(dataset, feed)
+    with Engine().connect() as con:
+        rows = f"SELECT *, {typed} FROM (SELECT *, {texts} FROM (SELECT $1 AS source, 1 AS source_line))"
+        [(reason,)] = con.execute(f"SELECT ({fault})[1] FROM ({rows})", [text]).fetchall()
+        return reason or con.execute(f"SELECT a FROM ({rows})", [text]).fetchall()[0][0]
+
+
+FAR = ["12025-01-06", "0044-03-15 (BC)", "infinity", "-infinity", "5881580-07-10", "294247-01-10"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("day", FAR)
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Europe/Berlin"])
+def test_a_day_of_parquet_outside_the_years_of_four_digits_is_none(day: str, zone: str) -> None:
+    assert read(day, "date", native="DATE", zone=zone) == "not_a_date"
+    assert read(day, "timestamp", native="DATE", zone=zone) == "not_a_time"
+    moment = day if "infinity" in day else f"{day} 04:00:54.775806"
+    for native in ("TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"):
+        assert read(moment, "date", native=native, zone=zone) == "not_a_date"
+        assert read(moment, "timestamp", native=native, zone=zone) == "not_a_time"
+
+
+@pytest.mark.faults
+def test_a_moment_that_leaves_the_years_of_four_digits_in_utc_is_none() -> None:
+    late = "9999-12-31 23:00:00"
+    assert read(late, "timestamp", zone="Europe/Berlin") == datetime(9999, 12, 31, 22)
+    assert read(late, "timestamp", zone="America/New_York") == "not_a_time"
+    assert read("0001-01-01 00:00:00", "timestamp") == datetime(1, 1, 1)
+    assert read("0001-01-01 00:00:00", "timestamp", zone="Europe/Berlin") == "not_a_time"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("text", ["12025-1-01", "-2025-1-01", "0000-01-01", "infinity  "])
+def test_a_day_outside_the_years_of_four_digits_is_none(text: str) -> None:
+    assert read(text, "date") == "not_a_date"
+    assert read("0001-01-01", "date") == date(1, 1, 1)
+    assert read("9999-12-31", "date") == date(9999, 12, 31)
