@@ -98,16 +98,16 @@ def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone:
     if native.startswith("TIMESTAMP"):
         # DuckDB's clocks stop with an error at moments far outside the years of four digits.
         local = f"CASE WHEN {text} LIKE '____-%' THEN TRY_CAST({text} AS TIMESTAMP) END"
+        # TIMESTAMP WITH TIME ZONE and TIMESTAMPTZ_NS, which is what pandas writes: these are UTC.
+        zoned = "TIME ZONE" in native or "TIMESTAMPTZ" in native
         if column.type == "date":
-            return f"CAST({local} AS DATE)"
-        return local if "TIME ZONE" in native else _utc(local, zone)
+            return _day(local, zone) if zoned else f"CAST({local} AS DATE)"
+        return local if zoned else _utc(local, zone)
     own = mapping.format
     form = own or (feed.format.date if column.type == "date" else feed.format.timestamp)
     if form in NAMED_TIMES:
         moment = _iso8601(text, zone) if form == "iso8601" else _epoch_ms(text)
-        if column.type != "date":
-            return moment
-        return f"CAST(timezone({quoted(zone)}, timezone('UTC', {moment})) AS DATE)"
+        return _day(moment, zone) if column.type == "date" else moment
     if column.type == "date" and form == "%Y-%m-%d":
         # Much quicker than strptime, and as strict with the length looked at.
         return f"CASE WHEN length({text}) = 10 THEN TRY_CAST({text} AS DATE) END"
@@ -143,6 +143,11 @@ def _epoch_ms(text: str) -> str:
     """A moment as milliseconds since 1970, from 1970 to 2199."""
     number = f"TRY_CAST({text} AS BIGINT)"
     return f"CASE WHEN {number} BETWEEN 0 AND 7258118399999 THEN make_timestamp({number} * 1000) END"
+
+
+def _day(moment: str, zone: str) -> str:
+    """The day in the company's zone."""
+    return f"CAST(timezone({quoted(zone)}, timezone('UTC', {moment})) AS DATE)"
 
 
 def _utc(local: str, zone: str) -> str:

@@ -538,3 +538,17 @@ o9:
     company.ingest("uom_conversions")
     assert [row["uom_code"] for row in company.raw("uom_conversions")] == ["CASE"]
     assert [row["reason"] for row in company.quarantine()] in (["not_a_date"], ["not_a_time"])
+
+
+@pytest.mark.parametrize("unit", ["ns", "us"])
+def test_moments_with_a_zone_as_pandas_writes_them_fall_on_the_company_s_day(tmp_path: Path, unit: str) -> None:
+    company = parquet(tmp_path, pa.array([5]))
+    company.text = company.text.replace("timezone: UTC", "timezone: Europe/Berlin")
+    company.text = company.text.replace("unit_price: price", "unit_price: price\n      changed_at: date")
+    company.__post_init__()
+    path = company.landing / "orders/2025-01-06.parquet"
+    moment = pa.array([datetime(2025, 7, 6, 22, 30)], pa.timestamp(unit, "UTC"))
+    pq.write_table(pq.read_table(path).set_column(4, "date", moment), path)
+    company.ingest()
+    [row] = company.raw()
+    assert (row["order_date"], row["changed_at"]) == (date(2025, 7, 7), datetime(2025, 7, 6, 22, 30))

@@ -56,3 +56,17 @@ def test_a_day_outside_the_years_of_four_digits_is_none(text: str) -> None:
     assert read(text, "date") == "not_a_date"
     assert read("0001-01-01", "date") == date(1, 1, 1)
     assert read("9999-12-31", "date") == date(9999, 12, 31)
+
+
+@pytest.mark.parametrize("native", ["TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE"])
+def test_a_moment_of_parquet_with_a_zone_is_utc_and_its_day_is_the_company_s(native: str) -> None:
+    summer = "2025-07-06 22:30:00+00"
+    assert read(summer, "timestamp", native=native, zone="Europe/Berlin") == datetime(2025, 7, 6, 22, 30)
+    assert read(summer, "date", native=native, zone="Europe/Berlin") == date(2025, 7, 7)
+
+
+@pytest.mark.parametrize("native", ["TIMESTAMP", "TIMESTAMP_NS"])
+def test_a_moment_of_parquet_without_a_zone_is_local(native: str) -> None:
+    summer = "2025-07-06 22:30:00"
+    assert read(summer, "timestamp", native=native, zone="Europe/Berlin") == datetime(2025, 7, 6, 20, 30)
+    assert read(summer, "date", native=native, zone="Europe/Berlin") == date(2025, 7, 6)
