@@ -81,14 +81,24 @@ def typed_expression(column: Column, text: str, mapping: ColumnMapping, feed: Fe
         return _moment(column, text, mapping, feed, zone, native)
     if column.type == "boolean":
         return f"TRY_CAST({text} AS BOOLEAN)"
+    return f"TRY_CAST({text if native else _number(text, feed)} AS {column.duckdb_type})"
+
+
+def _number(text: str, feed: Feed) -> str:
+    """The text of a number as SQL writes it, or null where its signs are not the feed's."""
+    thousands, decimal = feed.format.thousands, feed.format.decimal
     number = text
-    if not native:
-        if feed.format.thousands:
-            number = f"replace({number}, {quoted(feed.format.thousands)}, '')"
-        if feed.format.decimal == ",":
-            # A point where a comma is due is no decimal sign: it must not be read as one.
-            number = f"CASE WHEN contains({number}, '.') THEN NULL ELSE replace({number}, ',', '.') END"
-    return f"TRY_CAST({number} AS {column.duckdb_type})"
+    if thousands:
+        # A sign that does not part thousands is no such sign: 1.5 would be 15.
+        grouped = rf"\s*[+-]?(?:\d*|\d{{1,3}}(?:[{thousands}]\d{{3}})+)(?:[{decimal}]\d*)?\s*"
+        number = (
+            f"CASE WHEN NOT contains({text}, {quoted(thousands)}) THEN {text} "
+            f"WHEN regexp_full_match({text}, {quoted(grouped)}) THEN replace({text}, {quoted(thousands)}, '') END"
+        )
+    if decimal == ",":
+        # A point where a comma is due is no decimal sign: it must not be read as one.
+        number = f"CASE WHEN NOT contains({number}, '.') THEN replace({number}, ',', '.') END"
+    return number
 
 
 def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone: str, native: str) -> str:

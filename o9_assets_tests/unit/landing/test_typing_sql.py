@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -70,3 +71,36 @@ def test_a_moment_of_parquet_without_a_zone_is_local(native: str) -> None:
     summer = "2025-07-06 22:30:00"
     assert read(summer, "timestamp", native=native, zone="Europe/Berlin") == datetime(2025, 7, 6, 20, 30)
     assert read(summer, "date", native=native, zone="Europe/Berlin") == date(2025, 7, 6)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "text", "found"),
+    [
+        (",", ".", "1.234,5", Decimal("1234.5")),
+        (",", ".", "-1.234.567", Decimal(-1234567)),
+        (",", ".", "1234,5", Decimal("1234.5")),
+        (",", ".", "1.5", "not_a_number"),
+        (",", ".", "0.5", "not_a_number"),
+        (",", ".", "1.2.3,4", "not_a_number"),
+        (",", ".", "1234.567", "not_a_number"),
+        (",", ".", "1.234,567.8", "not_a_number"),
+        (",", ".", "1.,5", "not_a_number"),
+        (".", ",", "1,234.56", Decimal("1234.56")),
+        (".", ",", "1.234", Decimal("1.234")),
+        (".", ",", "1,5", "not_a_number"),
+        (".", ",", "5,", "not_a_number"),
+        (".", ",", "1.2,345", "not_a_number"),
+        (".", " ", "1 234", Decimal(1234)),
+        (".", " ", "1 5", "not_a_number"),
+        (".", "'", "1'234.5", Decimal("1234.5")),
+    ],
+)
+def test_a_sign_between_thousands_parts_groups_of_three_digits(
+    decimal: str, thousands: str, text: str, found: object
+) -> None:
+    assert read(text, "decimal(18,4)", decimal=decimal, thousands=thousands) == found
+
+
+def test_blanks_around_a_number_are_none_between_its_thousands() -> None:
+    assert read(" 5 ", "decimal(18,4)", thousands=" ") == Decimal(5)
