@@ -193,7 +193,7 @@ class Staging:
         """Select of the staged columns over a relation of texts with object_no and source_line."""
         texts, typed = typed_select(self.dataset, self.feed, self._zone, source.available, source.natives)
         nul = tuple(c.name for c in self.dataset.columns if c.type == "string") if has_nul else ()
-        fault = fault_expression(self.dataset, self.feed, nul_columns=nul)
+        fault = fault_expression(self.dataset, self.feed, source.natives, nul_columns=nul)
         if self.feed.format.type == "jsonl":
             fault = f"CASE WHEN not_json THEN ['{NOT_JSON[0]}', NULL, '{NOT_JSON[1]}'] ELSE {fault} END"
         given = {c.name for c in self._own if c.name in self.feed.columns}

@@ -6,6 +6,7 @@ Nothing is coerced in silence: a text that is not exactly a value of its column'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import sqlglot
@@ -13,7 +14,7 @@ from sqlglot import exp
 
 from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.feeds import ColumnMapping, Feed
-from o9_assets.planning.formats import NAMED_TIMES
+from o9_assets.planning.formats import NAMED_TIMES, signs
 
 __all__ = ["fault_expression", "quoted", "typed_select", "value_at_risk"]
 
@@ -113,31 +114,55 @@ def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone:
         if column.type == "date":
             return _day(local, zone) if zoned else f"CAST({local} AS DATE)"
         return local if zoned else _utc(local, zone)
-    own = mapping.format
-    form = own or (feed.format.date if column.type == "date" else feed.format.timestamp)
+    form = _form(column, mapping, feed)
     if form in NAMED_TIMES:
         moment = _iso8601(text, zone) if form == "iso8601" else _epoch_ms(text)
         return _day(moment, zone) if column.type == "date" else moment
     if column.type == "date" and form == "%Y-%m-%d":
-        # Much quicker than strptime, and as strict with the length looked at.
-        return f"CASE WHEN length({text}) = 10 THEN TRY_CAST({text} AS DATE) END"
+        # Quicker than strptime; the cast alone would take 2025/01/06 too.
+        return f"CASE WHEN {text} LIKE '____-__-__' THEN TRY_CAST({text} AS DATE) END"
     parsed = f"TRY_STRPTIME({text}, {quoted(form)})"
     if column.type == "date":
         # The day in the company's zone; a zone in the text says which moment is meant.
-        if "%z" in form:
+        if "z" in signs(form):
             parsed = f"timezone({quoted(zone)}, {parsed})"
         return f"CAST({parsed} AS DATE)"
-    return f"timezone('UTC', {parsed})" if "%z" in form else _utc(parsed, zone)
+    return f"timezone('UTC', {parsed})" if "z" in signs(form) else _utc(parsed, zone)
 
 
 _LOCAL = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?$"
-_ZONED = _LOCAL.removesuffix("$") + r"(Z|[+-]\d{2}(:\d{2})?)$"
+_ZONED = _LOCAL.removesuffix("$") + r"(Z|[+-](0\d|1[0-4])(:[0-5]\d)?)$"
 
 
-def _no_moment(column: Column, typed: str) -> str:
-    """Whether a day or a moment is outside the years 1 to 9999, which are all that Python and o9 can hold."""
+def _form(column: Column, mapping: ColumnMapping, feed: Feed) -> str:
+    return mapping.format or (feed.format.date if column.type == "date" else feed.format.timestamp)
+
+
+def _no_moment(column: Column, text: str, typed: str, mapping: ColumnMapping, feed: Feed, native: str) -> str:
+    """Whether `typed`, which was read from the text, is none all the same."""
+    # The years 1 to 9999 are all that Python and o9 can hold.
     last = "DATE '9999-12-31'" if column.type == "date" else "TIMESTAMP '9999-12-31 23:59:59.999999'"
-    return f"{typed} NOT BETWEEN DATE '0001-01-01' AND {last}"
+    wrong = f"{typed} NOT BETWEEN DATE '0001-01-01' AND {last}"
+    form = _form(column, mapping, feed)
+    if not native and form not in NAMED_TIMES:
+        # strptime takes 25 for the year 25, which has to be written 0025.
+        again = f"strftime(TRY_STRPTIME({text}, {quoted(form)}), {quoted(form)})"
+        wrong += f" OR {typed} < DATE '1001-01-01' AND {text} IS DISTINCT FROM {again}"
+        if "z" in signs(form):
+            wrong += f" OR NOT regexp_full_match({text}, {quoted(_with_offset(form))})"
+    return wrong
+
+
+_OFFSET = r"[+-](0\d|1[0-4])(:?[0-5]\d)?"
+
+
+def _with_offset(form: str) -> str:
+    """What texts of a strptime format look like where %z is an offset that a zone can have."""
+    signs = {"%z": _OFFSET, "%%": "%"}
+    parts = re.split(r"(%-?.|\s+)", form)
+    return (
+        "".join(signs.get(p, ".+" if p[:1] == "%" else r"\s*" if p.isspace() else re.escape(p)) for p in parts) + r"\s*"
+    )
 
 
 def _iso8601(text: str, zone: str) -> str:
@@ -183,7 +208,9 @@ def typed_select(
     return ", ".join(texts), ", ".join(typed)
 
 
-def fault_expression(dataset: Dataset, feed: Feed, *, nul_columns: tuple[str, ...] = ()) -> str:
+def fault_expression(
+    dataset: Dataset, feed: Feed, natives: Mapping[str, str], *, nul_columns: tuple[str, ...] = ()
+) -> str:
     """SQL over text_<column> and the typed columns: null for a sound row, else [reason, column, detail]."""
     faults = []
     for column in dataset.columns:
@@ -218,7 +245,8 @@ def fault_expression(dataset: Dataset, feed: Feed, *, nul_columns: tuple[str, ..
         reason = {"date": "not_a_date", "timestamp": "not_a_time"}.get(column.type, "not_a_number")
         wrong = f"{text} IS NOT NULL AND {typed} IS NULL"
         if column.type in ("date", "timestamp"):
-            wrong += f" OR {_no_moment(column, typed)}"
+            native = natives.get(mapping.source or "", "")
+            wrong += f" OR {_no_moment(column, text, typed, mapping, feed, native)}"
         faults.append(f"WHEN {wrong} THEN ['{reason}', {quoted(column.name)}, 'found ' || left({text}, 100)]")
         if column.type.startswith("decimal"):
             digits = int(column.type.rstrip(")").split(",")[1])

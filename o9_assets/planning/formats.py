@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from o9_assets.planning.model import Model, Wrong, suggest
 
-__all__ = ["NAMED_TIMES", "Format", "TimeFormat"]
+__all__ = ["NAMED_TIMES", "Format", "TimeFormat", "signs"]
 
 NAMED_TIMES = ("iso8601", "epoch_ms")
 """2026-01-31T10:00:00.123+01:00 with or without zone and fraction, and milliseconds since 1970."""
@@ -23,19 +23,24 @@ _USUAL = (
 _ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "cp850", "iso8859-15")
 
 
+def signs(form: str) -> set[str]:
+    """The signs of a strptime format, without the % before them."""
+    return set(re.findall(r"%-?(.?)", form))
+
+
 def _time_format(value: str) -> str:
     """A strptime format that says which day is meant, or one of the named formats."""
     if value in NAMED_TIMES:
         return value
-    signs = set(re.findall(r"%-?(.?)", value))
-    if not signs:
+    found = signs(value)
+    if not found:
         meant = value
         for letters, sign in _USUAL:
             meant = meant.replace(letters, sign)
         raise ValueError(f"{value!r} is no strptime format" + (f"; did you mean {meant!r}?" if "%" in meant else ""))
-    if unknown := signs - _SIGNS:
+    if unknown := found - _SIGNS:
         raise ValueError(f"%{min(unknown)} is no sign of strptime; usual are %Y %m %d %H %M %S")
-    if not (signs & {"Y", "y"} and ((signs & {"m", "b", "B"} and "d" in signs) or "j" in signs)):
+    if not (found & {"Y", "y"} and ((found & {"m", "b", "B"} and "d" in found) or "j" in found)):
         raise ValueError(f"{value!r} names no day: it needs a year, a month and a day, such as %Y-%m-%d")
     return value
 

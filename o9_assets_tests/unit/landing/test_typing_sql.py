@@ -19,8 +19,9 @@ def read(text: str, kind: str, *, zone: str = "UTC", native: str = "", **form: s
     dataset = Dataset("raw.test", "A test", (Column("a", kind, "A column"),))
     given = {"path": "*", "format": {"type": "parquet" if native else "csv", **form}, "columns": {"a": "source"}}
     feed = Feed.model_validate(given)
-    texts, typed = typed_select(dataset, feed, zone, {"source": "source"}, {"source": native} if native else {})
-    fault = fault_expression(dataset, feed)
+    natives = {"source": native} if native else {}
+    texts, typed = typed_select(dataset, feed, zone, {"source": "source"}, natives)
+    fault = fault_expression(dataset, feed, natives)
     with Engine().connect() as con:
         rows = f"SELECT *, {typed} FROM (SELECT *, {texts} FROM (SELECT $1 AS source, 1 AS source_line))"
         [(reason,)] = con.execute(f"SELECT ({fault})[1] FROM ({rows})", [text]).fetchall()
@@ -104,3 +105,62 @@ def test_a_sign_between_thousands_parts_groups_of_three_digits(
 
 def test_blanks_around_a_number_are_none_between_its_thousands() -> None:
     assert read(" 5 ", "decimal(18,4)", thousands=" ") == Decimal(5)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025/01/06",
+        "2025 01 06",
+        "2025\\01\\06",
+        " 2025-1-06",
+        "2025-1-06 ",
+        "2025-02-30",
+        "25-01-06",
+        " 025-01-06",
+    ],
+)
+def test_a_day_is_written_as_the_usual_format_says(text: str) -> None:
+    assert read("2025-01-06", "date") == date(2025, 1, 6)
+    assert read(text, "date") == "not_a_date"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "text", ["06.01.25", "6.1.25", "06.01.5", "06.01.025", "06.01.00", "30.02.2025", "06.01.02025"]
+)
+def test_a_year_has_four_digits_where_the_format_says_so(text: str) -> None:
+    assert read(text, "date", date="%d.%m.%Y") == "not_a_date"
+    assert read("6.1.2025", "date", date="%d.%m.%Y") == date(2025, 1, 6)
+    assert read("06.01.0025", "date", date="%d.%m.%Y") == date(25, 1, 6)
+    assert read("06.01.25", "date", date="%d.%m.%y") == date(2025, 1, 6)
+
+
+@pytest.mark.faults
+def test_a_moment_with_a_year_of_two_digits_is_none() -> None:
+    """It would be the oldest version of its line, whatever it corrects."""
+    assert read("25-01-07 11:00:00", "timestamp") == "not_a_time"
+    assert read("25-01-07 11:00:00", "timestamp", zone="America/New_York") == "not_a_time"
+    assert read("2025-01-07 11:00:00", "timestamp") == datetime(2025, 1, 7, 11)
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "found"),
+    [
+        ("%Y-%m-%d %H:%M:%S%z", "2025-06-01 10:00:00+0200", datetime(2025, 6, 1, 8)),
+        ("%Y-%m-%d %H:%M:%S%z", "2025-06-01 10:00:00+05:30", datetime(2025, 6, 1, 4, 30)),
+        ("%Y-%m-%d %H:%M:%S %z", "2025-06-01 10:00:00 -12", datetime(2025, 6, 1, 22)),
+        ("%a %b %d %H:%M:%S %z %Y", "Sun Jun 01 10:00:00 +0200 2025", datetime(2025, 6, 1, 8)),
+        ("%d/%b/%Y:%H:%M:%S %z (%%z)", "01/Jun/2025:10:00:00 +1400 (%z)", datetime(2025, 5, 31, 20)),
+        ("%d.%m.%Y %H:%M %%z", "01.06.2025 10:00 %z", datetime(2025, 6, 1, 8)),
+        ("%Y-%m-%d %H:%M:%S%z", "2025-06-01 10:00:00+9900", "not_a_time"),
+        ("%Y-%m-%d %H:%M:%S%z", "2025-06-01 10:00:00+0260", "not_a_time"),
+        ("%a %b %d %H:%M:%S %z %Y", "Sun Jun 01 10:00:00 +9900 2025", "not_a_time"),
+        ("iso8601", "2025-06-01T10:00:00+02:00", datetime(2025, 6, 1, 8)),
+        ("iso8601", "2025-06-01T10:00:00+25:00", "not_a_time"),
+        ("iso8601", "2025-06-01T10:00:00+02:60", "not_a_time"),
+    ],
+)
+def test_an_offset_is_one_that_a_zone_can_have(form: str, text: str, found: object) -> None:
+    assert read(text, "timestamp", timestamp=form, zone="Europe/Berlin") == found
