@@ -14,7 +14,7 @@ __all__ = ["NAMED_TIMES", "Format", "TimeFormat", "signs"]
 
 NAMED_TIMES = ("iso8601", "epoch_ms")
 """2026-01-31T10:00:00.123+01:00 with or without zone and fraction, and milliseconds since 1970."""
-_SIGNS = frozenset("aAbBdHIjmMpSfgnyYzZ%")
+_SIGNS = frozenset("aAbBdHIjmMpSfgnyYz%")
 _USUAL = (
     *(("YYYY", "%Y"), ("yyyy", "%Y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"), ("dd", "%d")),
     *(("HH24", "%H"), ("HH", "%H"), ("hh", "%H"), ("mi", "%M"), ("MI", "%M"), ("mm", "%M"), ("SS", "%S"), ("ss", "%S")),
@@ -38,6 +38,14 @@ def _time_format(value: str) -> str:
         for letters, sign in _USUAL:
             meant = meant.replace(letters, sign)
         raise ValueError(f"{value!r} is no strptime format" + (f"; did you mean {meant!r}?" if "%" in meant else ""))
+    if "Z" in found:
+        # CST is three zones, and which one a library takes nobody has said.
+        raise ValueError(
+            "%Z, the name of a zone, is not read, for many names stand for several zones; write %z where texts have "
+            "offsets such as +0200, or the name itself, as in '%H:%M:%S UTC', and the zone under timezone"
+        )
+    if "I" in found and "p" not in found:
+        raise ValueError(f"{value!r} does not tell morning from evening: %I goes with %p (AM, PM); 0 to 23 is %H")
     if unknown := found - _SIGNS:
         raise ValueError(f"%{min(unknown)} is no sign of strptime; usual are %Y %m %d %H %M %S")
     if not (found & {"Y", "y"} and ((found & {"m", "b", "B"} and "d" in found) or "j" in found)):

@@ -106,6 +106,8 @@ def test_encodings_are_known_by_any_of_their_names() -> None:
         ({"timestamp": "dd.MM.yyyy HH:mm:ss"}, "did you mean '%d.%m.%Y %H:%M:%S'"),
         ({"date": "%d.%m"}, "names no day"),
         ({"date": "%Q"}, "%Q is no sign of strptime"),
+        ({"timestamp": "%Y-%m-%d %H:%M:%S %Z"}, "%Z, the name of a zone, is not read"),
+        ({"timestamp": "%Y-%m-%d %I:%M"}, "does not tell morning from evening"),
         ({"date": "%Y-%m-%d%"}, "is no sign of strptime"),
         ({"type": "jsonl", "delimiter": ";"}, "means nothing for jsonl"),
         ({"type": "parquet", "encoding": "utf-8"}, "means nothing for parquet"),
