@@ -50,7 +50,7 @@ def own_records(plain: Plain, form: Format, dms: DmsFiles) -> OwnRecords:
     """
     schema, table = dms.table.split(".")
     target = Path(plain.path).with_name(uuid.uuid4().hex)
-    numbers, others, quotes = [], 0, 0
+    numbers, others, quoted = [], 0, False
     sign = form.quote.encode()
     with target.open("wb") as sink:
         for number, _, text in records(plain.path, form.quote, form.delimiter):
@@ -59,9 +59,9 @@ def own_records(plain: Plain, form: Format, dms: DmsFiles) -> OwnRecords:
                 others += 1
                 continue
             numbers.append(number)
-            quotes += text.count(sign) if sign else 0
+            quoted = quoted or (bool(sign) and sign in text)
             sink.write(text + b"\n")
-    return OwnRecords(Plain(target, plain.has_nul, quotes, not quotes or plain.lines_are_records), numbers, others)
+    return OwnRecords(Plain(target, plain.has_nul, not quoted or plain.lines_are_records), numbers, others)
 
 
 def _begin(text: bytes, form: Format) -> list[str]:

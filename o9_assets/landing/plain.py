@@ -35,12 +35,10 @@ class Hopeless(Exception):
 class Plain:
     """An object in readable form: UTF-8 without a byte order mark for text, as it came for Parquet.
 
-    With an odd number of quote signs, one of them is never closed. `lines_are_records`: no quote is known to reach
-    over a line end, so that each ends a record."""
+    `lines_are_records`: each line end is known to end a record, for no quote reaches over one."""
 
     path: Path
     has_nul: bool = False
-    quotes: int = 0
     lines_are_records: bool = True
 
 
@@ -108,7 +106,7 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
         ) from error
     if target.stat().st_size == 0:
         raise Hopeless("empty_object", "it holds no text")
-    return Plain(target, has_nul, quotes.count, quotes.all_closed)
+    return Plain(target, has_nul, quotes.all_closed)
 
 
 def with_one_line_end(plain: Plain, form: Format, folder: Path) -> Plain | None:

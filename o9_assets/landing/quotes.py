@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Quotes"]
+__all__ = ["Quotes", "closed_line"]
 
 LOOKED_AT = 10_000
 """Lines with a quote that are looked at. A file with more is one that quotes everything, and is read by one thread."""
 LONGEST_LINE = 8 << 20
+
+
+def closed_line(sign: str, delimiter: str, *, strays: bool) -> re.Pattern[bytes]:
+    """Matches a line, without its line feed, that closes each quote which it opens, as the parser sees it: only a quote
+    that begins a value opens one, and what follows its end belongs to the value. Whether `strays`, quotes that open and
+    end nothing, may stand in it."""
+    quote, between = re.escape(sign), re.escape(delimiter)
+    other = f"[^{between}\r\n]" if len(delimiter.encode()) == 1 else f"(?:(?!{between})[^\r\n])"
+    other = other if strays else f"(?:(?!{quote}){other})"
+    field = f"(?:{quote}(?:[^{quote}\r\n]|{quote}{quote})*+{quote}{other}*+|(?!{quote}){other}*+)"
+    return re.compile(f"{field}(?:{between}{field})*+\r?".encode())
 
 
 class Quotes:
@@ -22,10 +33,7 @@ class Quotes:
         self.count = 0
         self._looking = bool(sign) and len(delimiter) == 1 and delimiter != sign
         self._looked_at, self._rest = 0, b""
-        sign, delimiter = re.escape(sign), re.escape(delimiter)
-        # A quote within a value that does not begin with one is left to the parser, which alone knows what it opens.
-        field = f"(?:{sign}(?:[^{sign}\r\n]|{sign}{sign})*{sign}[^{sign}{delimiter}\r\n]*|[^{sign}{delimiter}\r\n]*)"
-        self._closed = re.compile(f"{field}(?:{delimiter}{field})*\r?".encode()) if self._looking else None
+        self._closed = closed_line(sign, delimiter, strays=False) if self._looking else None
 
     def see(self, content: bytes) -> None:
         """The next block of the text."""

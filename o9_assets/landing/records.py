@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["LONGEST", "records", "wanted_records"]
+from o9_assets.landing.quotes import closed_line
+
+__all__ = ["LONGEST", "count_lines", "records", "wanted_records"]
 
 LONGEST = 10_000
 """Characters of a record's original text that are kept."""
@@ -23,14 +25,17 @@ def records(
 ) -> Iterator[tuple[int, int, bytes]]:
     """Every record: its number (the first is 1; blank lines are none), its byte offset, and its bytes without line end.
 
-    A quoted line break does not end a record; a quote that is never closed takes the rest of the file. A quote opens a
-    value only where the value begins. `skip` is asked whether a run of plain lines may be passed over, which is much
-    quicker than reading them: the record number and the byte offset before it, its records, its bytes.
+    A quoted line break does not end a record; a quote that is never closed takes the rest of the file. Quotes are seen
+    as the parser sees them, also those that it finds fault with. `skip` is asked whether a run of plain lines may be
+    passed over, which is much quicker than reading them: the record number and the byte offset before it, its records,
+    its bytes.
     """
-    sign, opening = quote.encode(), (delimiter + quote).encode()
+    sign = quote.encode()
+    closed = closed_line(quote, delimiter, strays=True)
     with path.open("rb") as source:
-        number, offset, start, pending = 0, 0, 0, b""
-        open_quotes = 0
+        number, offset, start = 0, 0, 0
+        pending: list[bytes] = []
+        is_open = False
         while block := source.read(BLOCK) + source.readline():
             if skip and not pending and _plain(block, sign):
                 count = block.count(b"\n") + (not block.endswith(b"\n"))
@@ -42,17 +47,28 @@ def records(
                 if not pending:
                     start = offset
                 offset += len(line)
-                pending = pending + line if pending else line
-                if sign and (open_quotes % 2 or line.startswith(sign) or opening in line):
-                    open_quotes += line.count(sign)
-                if open_quotes % 2:
+                pending.append(line)
+                if sign and sign in line:
+                    is_open = closed.fullmatch((sign if is_open else b"") + line.rstrip(b"\r\n")) is None
+                if is_open:
                     continue
-                text, pending, open_quotes = pending.rstrip(b"\r\n"), b"", 0
+                text = b"".join(pending).rstrip(b"\r\n")
+                pending.clear()
                 if text:
                     number += 1
                     yield number, start, text
         if pending:
-            yield number + 1, start, pending.rstrip(b"\r\n")
+            yield number + 1, start, b"".join(pending).rstrip(b"\r\n")
+
+
+def count_lines(path: Path) -> int:
+    """Lines of a file, the last with or without its end."""
+    found, last = 0, b"\n"
+    with path.open("rb") as source:
+        while block := source.read(4 << 20):
+            found += block.count(b"\n")
+            last = block[-1:]
+    return found + (last != b"\n")
 
 
 def _plain(block: bytes, sign: bytes) -> bool:

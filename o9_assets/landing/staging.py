@@ -18,7 +18,7 @@ from o9_assets.failures import Passing
 from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.landing.dms import moment_of, own_records
 from o9_assets.landing.plain import Hopeless, Plain
-from o9_assets.landing.records import LONGEST, records, wanted_records
+from o9_assets.landing.records import LONGEST, count_lines, records, wanted_records
 from o9_assets.landing.source import Source, json_source, open_source, source_alias
 from o9_assets.landing.typing_sql import fault_expression, name, typed_select, value_at_risk
 from o9_assets.planning.dms import dms_file
@@ -132,7 +132,7 @@ class Staging:
             self._run("DROP TABLE IF EXISTS reject_scans")
             raise Hopeless("unreadable", str(error).splitlines()[0][:500]) from error
         self._entries.append(entry)
-        if source.rejects and plain.quotes % 2:
+        if not plain.lines_are_records:
             self._take_last(entry, plain, source.header)
         if own is not None:
             self._number_as_in_whole(entry, own.numbers, "texts" if small else "staged")
@@ -247,10 +247,13 @@ class Staging:
 
     def _take_last(self, entry: Entry, plain: Plain, headers: int) -> None:
         """A quote that is never closed swallows the end of the object, and the parser may pass over it in silence."""
+        taken = headers + entry.parsed + entry.unparsed
+        if count_lines(plain.path) == taken:
+            return  # no line is missing, as of a sound file that quotes everything
         last, text = 0, b""
         for last, _, text in records(plain.path, self.feed.format.quote, self.feed.format.delimiter):  # noqa: B007 - the last one is wanted
             pass
-        if last - headers > entry.parsed + entry.unparsed:
+        if last > taken:
             reason, detail = REASONS["UNQUOTED VALUE"]
             entry.faults.append(Fault(last, reason, None, detail, text=text.decode("utf-8", "replace")[:LONGEST]))
             entry.unparsed += 1

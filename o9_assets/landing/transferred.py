@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from o9_assets.landing.plain import Hopeless, make_plain
-from o9_assets.landing.records import records
+from o9_assets.landing.records import count_lines, records
 from o9_assets.planning.formats import Format
 from o9_assets.resources.landing_zone import LandedObject, LandingZone, ObjectChanged
 from o9_assets.resources.spills import spill_folder
@@ -74,19 +74,9 @@ def _records(found: LandedObject, layout: Layout, zone: LandingZone, temp_dir: P
                 return 0
             raise
         if plain.lines_are_records:
-            return max(_lines(plain.path) - int(layout.header), 0)
+            return max(count_lines(plain.path) - int(layout.header), 0)
         quote = layout.quote if layout.type == "csv" else ""
         number = 0
         for number, _, _ in records(plain.path, quote, layout.delimiter):  # noqa: B007 - the last one is wanted
             pass
         return max(number - int(layout.header), 0)
-
-
-def _lines(path: Path) -> int:
-    """Lines of a file, the last with or without its end."""
-    lines, last = 0, b"\n"
-    with path.open("rb") as source:
-        while block := source.read(4 << 20):
-            lines += block.count(b"\n")
-            last = block[-1:]
-    return lines + (last != b"\n")

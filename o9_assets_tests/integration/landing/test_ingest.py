@@ -174,6 +174,21 @@ def test_a_bad_row_is_kept_with_its_reason_and_its_line(
     assert balanced(company)
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("line_numbers", ["true", "false"])
+def test_what_a_quote_without_end_swallows_is_set_aside_though_a_stray_quote_makes_the_signs_even(
+    tmp_path: Path, line_numbers: str
+) -> None:
+    text = SETTINGS.replace("    optional:", f"    line_numbers: {line_numbers}\n    optional:")
+    company = Company(tmp_path, text)
+    company.orders(GOOD, 'O2;1;19" rack;S1;2025-01-06;1;1', 'O3;1;"open;S1;2025-01-06;1;1', GOOD, GOOD)
+    report = company.ingest()
+    assert (report.landed_rows, report.accepted_rows, report.quarantined_rows) == (3, 2, 1)
+    [row] = company.quarantine()
+    assert (row["line"], row["reason"]) == (4, "broken_quote")
+    assert str(row["original_text"]).split("\n") == ['O3;1;"open;S1;2025-01-06;1;1', GOOD, GOOD]
+
+
 def test_the_value_at_risk_is_quantity_times_price(company: Company) -> None:
     company.orders("O1;1;a1;S1;never;4;2.50")
     assert company.ingest().value_at_risk == Decimal("10.0000")
