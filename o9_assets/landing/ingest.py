@@ -18,7 +18,7 @@ from o9_assets.dataset import Dataset
 from o9_assets.landing.datasets import QUARANTINE
 from o9_assets.landing.known import Known, known
 from o9_assets.landing.manifest import enter_in_manifest, renew
-from o9_assets.landing.plain import Hopeless, make_plain, with_one_line_end
+from o9_assets.landing.plain import Hopeless, make_plain
 from o9_assets.landing.rereading import being_read_again, is_read_again
 from o9_assets.landing.staging import Staging
 from o9_assets.landing.transfers import held_back, releases
@@ -116,14 +116,7 @@ def ingest(
             known_at = _known_at(feed, arrival.match.covers_date, now, timezone)
             try:
                 _judge_day(arrival.match.covers_date, now)
-                plain = make_plain(spooled.path, feed.format, plains)
-                try:
-                    staging.add(arrival.found, plain, known_at)
-                except Hopeless as hopeless:
-                    alike = with_one_line_end(plain, feed.format, plains) if hopeless.reason == "unreadable" else None
-                    if alike is None:
-                        raise
-                    staging.add(arrival.found, alike, known_at)
+                staging.add(arrival.found, make_plain(spooled.path, feed.format, plains), known_at)
             except Hopeless as hopeless:
                 staging.set_aside(arrival.found, known_at, hopeless)
             waiting.append((arrival, spooled))

@@ -8,16 +8,16 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from o9_assets.landing.json_sequence import as_lines
+from o9_assets.landing.line_ends import LineEnds, with_one_line_end
 from o9_assets.landing.quotes import Quotes
-from o9_assets.landing.records import records
 from o9_assets.planning.feeds import Format
 
-__all__ = ["Hopeless", "Plain", "make_plain", "with_one_line_end"]
+__all__ = ["Hopeless", "Plain", "make_plain"]
 
 BLOCK = 4 << 20
 
@@ -33,7 +33,8 @@ class Hopeless(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """An object in readable form: UTF-8 without a byte order mark for text, as it came for Parquet.
+    """An object in readable form: UTF-8 without a byte order mark, whose lines end alike, for text; as it came for
+    Parquet.
 
     `lines_are_records`: each line end is known to end a record, for no quote reaches over one."""
 
@@ -43,8 +44,8 @@ class Plain:
 
 
 def make_plain(path: Path, form: Format, folder: Path) -> Plain:
-    """Unzip, transcode and validate. DuckDB decodes few encodings, so that text reaches it as UTF-8; what is that
-    already is looked through and read where it lies.
+    """Unzip, transcode, validate, and end all lines alike. DuckDB decodes few encodings, so that text reaches it as
+    UTF-8; what is that already is looked through and read where it lies.
 
     Raises Hopeless for an empty object, a truncated or broken gzip, and bytes that are not in the declared encoding.
     """
@@ -71,7 +72,8 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
     )
     target = path if as_it_lies else folder / uuid.uuid4().hex
     decoder = codecs.getincrementaldecoder("utf-8-sig" if form.encoding == "utf-8" else form.encoding)()
-    has_nul, done, quotes = False, 0, Quotes(form.quote if form.type == "csv" else "", form.delimiter)
+    has_nul, done, ends = False, 0, LineEnds()
+    quotes = Quotes(form.quote if form.type == "csv" else "", form.delimiter)
 
     def decoded(source: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[bytes, str]]:
         """Blocks as they lie, and their text, which nobody wants of those that stay as they lie."""
@@ -95,6 +97,7 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
                 content = block if as_it_lies else text.encode()
                 has_nul = has_nul or b"\0" in content
                 quotes.see(content)
+                ends.see(content)
                 if sink is not None:
                     sink.write(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -106,22 +109,7 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
         ) from error
     if target.stat().st_size == 0:
         raise Hopeless("empty_object", "it holds no text")
+    if not ends.alike:
+        mixed, target = target, folder / uuid.uuid4().hex
+        with_one_line_end(mixed, form.quote if quotes.count else "", form.delimiter, target)
     return Plain(target, has_nul, quotes.all_closed)
-
-
-def with_one_line_end(plain: Plain, form: Format, folder: Path) -> Plain | None:
-    """The same records of a CSV object, each ended alike, which the parser wants; None where they are already. What is
-    quoted keeps its line breaks."""
-    ends = set()
-    with plain.path.open("rb") as lines:
-        for line in lines:
-            ends.add(line.endswith(b"\r\n"))
-            if len(ends) == 2:
-                break
-    if form.type != "csv" or len(ends) < 2:
-        return None
-    target = folder / uuid.uuid4().hex
-    with target.open("wb") as sink:
-        for _, _, text in records(plain.path, form.quote, form.delimiter):
-            sink.write(text + b"\n")
-    return replace(plain, path=target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ def records(
                     number += count
                     offset += len(block)
                     continue
-            for line in io.BytesIO(block):
+            for line in block.splitlines(keepends=True):
                 if not pending:
                     start = offset
                 offset += len(line)

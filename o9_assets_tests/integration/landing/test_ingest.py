@@ -314,6 +314,16 @@ def jsonl(tmp_path: Path) -> Company:
     return Company(tmp_path, SETTINGS.replace('format: {type: csv, delimiter: ";"}', "format: {type: jsonl}"))
 
 
+def test_json_lines_that_end_in_several_ways_are_read(tmp_path: Path) -> None:
+    company = jsonl(tmp_path)
+    good = '{"order":"O1","line":"1","item":"a1","ship_to":"S1","date":"2025-01-06","qty":5,"price":2.5}'
+    company.put("orders/2025-01-06.jsonl", f"{good}\r\n{good}\n{{broken\r\n\r\n{good}\r{good}")
+    report = company.ingest()
+    assert (report.set_aside, report.landed_rows, report.accepted_rows) == ({}, 5, 4)
+    assert [row["line"] for row in company.raw()] == [1, 2, 4, 5]
+    assert [(row["line"], row["original_text"]) for row in company.quarantine()] == [(3, "{broken")]
+
+
 def test_json_lines_are_read_and_what_is_no_object_is_a_bad_row(tmp_path: Path) -> None:
     company = jsonl(tmp_path)
     good = '{"order":"O1","line":"1","item":"a1","ship_to":"S1","date":"2025-01-06","qty":5,"price":2.5}'
@@ -485,6 +495,47 @@ def test_a_file_with_two_kinds_of_line_ends_is_read(company: Company) -> None:
     assert [(row["line"], row["item_code"]) for row in company.raw()] == [(2, "A1"), (4, "A\r\n1"), (5, "A1")]
     [fault] = company.quarantine()
     assert (fault["line"], fault["original_text"]) == (3, "O2;1;a1;S1;2025-01-06;x;1")
+
+
+@pytest.mark.parametrize(("of_header", "of_rows"), [("\r\n", "\n"), ("\n", "\r\n"), ("\r", "\n")])
+def test_a_header_that_ends_otherwise_than_rows_whose_last_field_is_quoted_costs_no_row(
+    company: Company, of_header: str, of_rows: str
+) -> None:
+    rows = (f'"O{n}";"1";"a1";"S1";"2025-01-06";"5";"1"{of_rows}' for n in range(100))
+    company.put("orders/2025-01-06.csv", f"{ORDERS}{of_header}{''.join(rows)}")
+    report = company.ingest()
+    assert (report.landed_rows, report.accepted_rows) == (100, 100)
+    assert [row["line"] for row in company.raw()] == list(range(2, 102))
+
+
+@pytest.mark.parametrize("line_numbers", ["true", "false"])
+@pytest.mark.parametrize("last", ["1", '"1"'])
+def test_one_row_that_ends_otherwise_among_many_costs_no_row(tmp_path: Path, last: str, line_numbers: str) -> None:
+    text = SETTINGS.replace("    optional:", f"    line_numbers: {line_numbers}\n    optional:")
+    company = Company(tmp_path, text)
+    for day, usual, other in (("06", "\n", "\r\n"), ("07", "\r\n", "\n")):
+        rows = [f"O{n};1;a1;S1;2025-01-06;5;{last}{other if n == 50 else usual}" for n in range(100)]
+        company.put(f"orders/2025-01-{day}.csv", f"{ORDERS}{usual}{''.join(rows)}")
+    report = company.ingest()
+    assert (report.landed_rows, report.accepted_rows) == (200, 200)
+
+
+def test_a_blank_line_before_the_header_that_ends_otherwise_hides_no_row(company: Company) -> None:
+    company.put("orders/2025-01-06.csv", f"\n{ORDERS}\r\n{GOOD}\r\n")
+    company.put("orders/2025-01-07.csv", f"\r\n\n{ORDERS}\n{GOOD}\n")
+    assert company.ingest().accepted_rows == 2
+    assert [row["line"] for row in company.raw()] == [2, 2]
+
+
+def test_records_that_end_with_a_carriage_return_are_told_apart(company: Company) -> None:
+    broken, quoted = "O3;1;a1", 'O4;1;"a\r1";S1;2025-01-06;5;1'
+    company.orders(GOOD, "O2;1;a1;S1;2025-01-06;x;1", broken, quoted, end="\r")
+    company.ingest()
+    assert [(row["line"], row["item_code"]) for row in company.raw()] == [(2, "A1"), (5, "A\r1")]
+    assert [(row["line"], row["reason"], row["original_text"]) for row in company.quarantine()] == [
+        (3, "not_a_number", "O2;1;a1;S1;2025-01-06;x;1"),
+        (4, "too_few_fields", broken),
+    ]
 
 
 @pytest.mark.parametrize("blank", ["\n", "\r\n\r\n"])
