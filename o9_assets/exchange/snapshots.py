@@ -1,7 +1,7 @@
 """What o9 planned, kept cycle by cycle: written once, never overwritten, so that accuracy by lag can be computed later.
 
 A cycle's first snapshot is revision 1. What differs from it later is an error that tells the difference; only where a
-person asks for it the next revision is added, and the earlier ones stay.
+person asks for it (a run by hand does) the next revision is added, and the earlier ones stay.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def keep_snapshot(
         if not new_revision:
             raise SnapshotDiffers(
                 f"Cycle {name} was kept as revision {revision}; o9 gives otherwise now: {told}.",
-                remedy="Nothing was overwritten. If o9 corrected the cycle, run with new_revision: true.",
+                remedy="Nothing was overwritten. To keep it beside that, run the cycle with `make run`, or "
+                "o9/plan_snapshots with new_revision: true (docs/o9.md has the command).",
             )
     columns = ", ".join(PLAN_SNAPSHOTS.column_names[2:-1])
     lake.overwrite(

@@ -14,25 +14,33 @@ from o9_assets.failures import Permanent
 from o9_assets.resources.configured import ZoneResource
 from o9_assets.run.files import bring_in, by_day, ensure_sample
 from o9_assets.run.home import instance
-from o9_assets.run.progress import Progress
+from o9_assets.run.progress import Progress, terminal
 from o9_assets.run.report import report
 
 __all__ = ["latest_cycle", "run_cycle", "run_job", "without_waiting"]
 
+BY_HAND = {"o9__plan_snapshots": {"new_revision": True}}
+"""What a run by hand asks of assets: who runs a cycle again wants to keep what o9 plans now. No schedule does."""
+
 
 def run_job(defs: dg.Definitions, name: str, home: dg.DagsterInstance, *, partition_key: str | None = None) -> None:
     """Run a job in this process and print its progress. Raises Permanent, naming what failed."""
-    progress = Progress()
     run_id = str(uuid.uuid4())
-    home.add_event_listener(run_id, progress)
-    result = defs.resolve_job_def(name).execute_in_process(
-        instance=home,
-        run_id=run_id,
-        partition_key=partition_key,
-        raise_on_error=False,
-        # The log is kept with the run; the terminal shows progress instead.
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
+    job = defs.resolve_job_def(name)
+    with terminal() as out:
+        progress = Progress(out)
+        home.add_event_listener(run_id, progress)
+        result = job.execute_in_process(
+            instance=home,
+            run_id=run_id,
+            partition_key=partition_key,
+            raise_on_error=False,
+            run_config={
+                # The log is kept with the run; the terminal shows progress instead.
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {op: {"config": asked} for op, asked in BY_HAND.items() if job.has_node_named(op)},
+            },
+        )
     if not result.success:
         raise Permanent(
             f"{name} failed: " + "; ".join(progress.failures or ["a check that blocks did not pass"]),

@@ -8,15 +8,19 @@ from typing import TextIO
 import dagster as dg
 from dagster import DagsterEventType
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "terminal"]
+
+
+def terminal() -> TextIO:
+    """The terminal itself, apart from the standard streams, which Dagster captures while a step runs."""
+    return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
 
 
 class Progress:
     """Listens to a run's events and prints what a person wants to see of them."""
 
-    def __init__(self, out: TextIO | None = None) -> None:
-        # Dagster captures the standard streams while a step runs; the terminal itself is kept apart from that.
-        self._out = out or os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
         self._started: dict[str, float] = {}
         self.failures: list[str] = []
 

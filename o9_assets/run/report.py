@@ -64,6 +64,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
             lines.append(f"  {state!s:<18}{cells:>10,} cells" + (f"{units:>18,.0f} units ordered" if units else ""))
         [(held, units)] = rows("SELECT count(*), sum(orders_quantity) FROM books")
         lines += ["", "o9", f"  holds {held:,} cells, {units or 0:,.0f} units ordered; read back and equal"]
+        lines += plan_kept(con, lake, cycle)
         lines += reconciled(con, lake)
         [(series, weeks, total)] = rows(
             "SELECT count(DISTINCT (item_code, location_code, channel_code)), count(DISTINCT week_start), "
@@ -115,6 +116,18 @@ def order_lines(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
         if len(issues) > SHOWN:
             lines.append(f"  … {len(issues) - SHOWN:,} more: the page of curated/order_lines names them")
     return lines
+
+
+def plan_kept(con: duckdb.DuckDBPyConnection, lake: Lake, cycle: str) -> list[str]:
+    """Where what o9 planned in the cycle was kept again: which revision it is by now."""
+    from o9_assets.exchange.snapshots import PLAN_SNAPSHOTS
+    from o9_assets.resources.lake import equal
+
+    lake.view(con, "snapshots", PLAN_SNAPSHOTS, where=equal("cycle", cycle), columns=["revision", "kept_at"])
+    [(revision, kept_at)] = con.execute("SELECT max(revision), max(kept_at) FROM snapshots").fetchall()
+    if not revision or revision == 1:
+        return []
+    return [f"  plans otherwise than before: kept as the cycle's revision {revision} on {kept_at:%Y-%m-%d %H:%M} UTC"]
 
 
 def reconciled(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
