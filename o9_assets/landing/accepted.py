@@ -19,6 +19,7 @@ __all__ = [
     "latest_seq",
     "listed_as",
     "manifest_view",
+    "standing_view",
     "waiting_view",
 ]
 
@@ -66,6 +67,28 @@ def waiting_view(con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_nam
         CREATE OR REPLACE TEMP TABLE "{name}" AS
         SELECT * FROM "{name}__all" SEMI JOIN (FROM "{name}__manifest" WHERE holds) USING (feed, object_id)
         WHERE mended_at IS NULL
+        """
+    ).fetchall()
+
+
+def standing_view(con: duckdb.DuckDBPyConnection, lake: Lake, name: str, feed_name: str | None = None) -> None:
+    """Register `name`: the manifest with `holds`, as its records stand by now: of `quarantined_rows` those that were
+    mended since, `mended_rows`, count as accepted."""
+    where = None if feed_name is None else equal("feed", feed_name)
+    lake.view(con, f"{name}__quarantine", QUARANTINE, columns=["feed", "object_id", "mended_at"], where=where)
+    manifest_view(con, lake, f"{name}__manifest", feed_name)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE "{name}" AS
+        SELECT * REPLACE (
+            accepted_rows + mended_rows AS accepted_rows, quarantined_rows - mended_rows AS quarantined_rows
+        )
+        FROM (
+            SELECT m.*, coalesce(mended, 0) AS mended_rows
+            FROM "{name}__manifest" AS m LEFT JOIN (
+                SELECT feed, object_id, count(mended_at) AS mended FROM "{name}__quarantine" GROUP BY ALL
+            ) USING (feed, object_id)
+        )
         """
     ).fetchall()
 

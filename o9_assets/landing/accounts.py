@@ -15,7 +15,8 @@ __all__ = ["Account", "account_of"]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Records by the manifest, and as they lie in the tables. `superseded` are rows of replaced object versions."""
+    """Records as they stand by now, and as they lie in the tables. `superseded` are rows of replaced object versions;
+    `mended` of the accepted ones were in quarantine before."""
 
     landed: int
     accepted: int
@@ -77,12 +78,12 @@ def account_of(feed_name: str, dataset: Dataset, *, lake: Lake, engine: Engine, 
             breaks.append(f"{name}: {quarantined} quarantined, but {bad - whole} rows in quarantine")
     return Account(
         landed=sum(r[3] for r in rows),
-        accepted=sum(r[4] for r in rows if r[2]),
-        quarantined=sum(r[5] for r in rows if r[2]),
+        accepted=sum(r[4] + r[8] for r in rows if r[2]),
+        quarantined=sum(r[5] - r[8] for r in rows if r[2]),
         superseded=sum(r[3] for r in rows if not r[2]),
         raw_rows=sum(r[6] for r in rows),
         quarantine_rows=sum(r[7] for r in rows),
-        mended=sum(r[8] for r in rows),
+        mended=sum(r[8] for r in rows if r[2]),
         set_aside_objects=sum(r[1] == "set_aside" for r in rows),
         breaks=tuple(breaks[:20]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from o9_assets.deployment import ROOT, Deployment
@@ -24,18 +25,17 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
     from o9_assets.assets.forecast.backtest import BACKTEST
     from o9_assets.assets.forecast.predictions import PREDICTIONS
     from o9_assets.exchange.datasets import DEMAND_EXPORT
-    from o9_assets.landing.accepted import waiting_view
-    from o9_assets.landing.datasets import MANIFEST
+    from o9_assets.landing.accepted import standing_view, waiting_view
     from o9_assets.resources.lake import equal
 
     lake = deployment.resources["lake"].open()
     with deployment.resources["engine"].open().connect() as con:
         for name, dataset in (
-            ("manifest", MANIFEST),
             ("history", DEMAND_HISTORY),
             ("books", DEMAND_EXPORT),
         ):
             lake.view(con, name, dataset)
+        standing_view(con, lake, "standing")
         waiting_view(con, lake, "waiting")
         lake.view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
         lake.view(con, "predictions", PREDICTIONS, where=equal("cycle", cycle))
@@ -44,12 +44,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
             return list(con.execute(sql).fetchall())
 
         lines = ["", f"{deployment.settings.company}, cycle {cycle}, in {seconds:.0f} s", "", "What came in"]
-        for feed, objects, landed, accepted, aside, whole in rows(
-            "SELECT feed, count(*), sum(landed_rows), sum(accepted_rows), sum(quarantined_rows), "
-            "count(*) FILTER (WHERE status = 'set_aside') FROM manifest GROUP BY 1 ORDER BY 3 DESC, 1"
-        ):
-            set_aside = f", {aside:,} rows and {whole:,} files set aside" if aside or whole else ""
-            lines.append(f"  {feed:<24}{objects:>7,} files{landed:>12,} rows{accepted:>12,} accepted{set_aside}")
+        lines += [f"  {feed:<24}{told}" for feed, told in came_in(con)]
         reasons = rows("SELECT reason, count(*), sum(value_at_risk) FROM waiting GROUP BY 1 ORDER BY 2 DESC, 1")
         if reasons:
             lines += ["", "What was set aside, and why"]
@@ -91,6 +86,25 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         "  docs/landing.md   how to mend what was set aside",
     ]
     return "\n".join(lines)
+
+
+def came_in(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
+    """Each feed, and what of its files holds (the table `standing`); what was replaced or mended is told beside it."""
+    for feed, files, landed, accepted, aside, whole, mended, versions, replaced in con.execute(
+        """
+        SELECT feed, count(*) FILTER (holds AND status <> 'withdrawn'),
+            coalesce(sum(landed_rows) FILTER (holds), 0), coalesce(sum(accepted_rows) FILTER (holds), 0),
+            coalesce(sum(quarantined_rows) FILTER (holds), 0), count(*) FILTER (holds AND status = 'set_aside'),
+            coalesce(sum(mended_rows) FILTER (holds), 0),
+            count(*) FILTER (NOT holds), coalesce(sum(landed_rows) FILTER (NOT holds), 0)
+        FROM standing GROUP BY 1 ORDER BY 3 DESC, 1
+        """
+    ).fetchall():
+        told = f"{files:>7,} files{landed:>12,} rows{accepted:>12,} accepted"
+        told += f" ({mended:,} mended)" if mended else ""
+        told += f", {aside:,} rows and {whole:,} files set aside" if aside or whole else ""
+        told += f"; {versions:,} older versions of {replaced:,} rows are replaced" if versions else ""
+        yield feed, told
 
 
 def order_lines(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:

@@ -47,16 +47,17 @@ def standing(feed_name: str, lake: "Lake", engine: "Engine") -> dict[str, Any]:
 
 
 def _account(feed_name: str, lake: "Lake", engine: "Engine") -> tuple[str, list[tuple[str, int, float | None]]]:
-    """The feed's account by its manifest, as a sentence, and what waits in quarantine by reason."""
-    from o9_assets.landing.accepted import manifest_view, waiting_view
+    """The feed's account as it stands, as a sentence, and what waits in quarantine by reason."""
+    from o9_assets.landing.accepted import standing_view, waiting_view
 
     with engine.connect() as con:
-        manifest_view(con, lake, "manifest", feed_name)
+        standing_view(con, lake, "standing", feed_name)
         waiting_view(con, lake, "waiting", feed_name)
-        [(landed, accepted, quarantined, superseded, others)] = con.execute(
+        [(landed, accepted, quarantined, superseded, mended, others)] = con.execute(
             "SELECT coalesce(sum(landed_rows), 0), coalesce(sum(accepted_rows) FILTER (WHERE holds), 0), "
             "coalesce(sum(quarantined_rows) FILTER (WHERE holds), 0), "
-            "coalesce(sum(landed_rows) FILTER (WHERE NOT holds), 0), coalesce(sum(other_rows), 0) FROM manifest"
+            "coalesce(sum(landed_rows) FILTER (WHERE NOT holds), 0), "
+            "coalesce(sum(mended_rows) FILTER (WHERE holds), 0), coalesce(sum(other_rows), 0) FROM standing"
         ).fetchall()
         reasons = con.execute(
             "SELECT reason, count(*), round(CAST(sum(value_at_risk) AS DOUBLE), 2) FROM waiting "
@@ -66,6 +67,8 @@ def _account(feed_name: str, lake: "Lake", engine: "Engine") -> tuple[str, list[
         f"{landed:,} landed = {accepted:,} accepted + {quarantined:,} quarantined + {superseded:,} superseded by a new "
         "version of their object"
     )
+    if mended:
+        told += f"; {mended:,} of the accepted were mended"
     if others:
         told += f"; {others:,} records of their files are other tables'"
     return told, reasons

@@ -56,6 +56,10 @@ def test_a_mended_record_takes_its_place_and_is_known_from_now_on(company: Compa
     assert (row["mended_at"], row["original_text"]) == (datetime(2025, 3, 1), BAD)
     account = account_of("erp_orders", company.dataset("erp_orders"), lake=company.lake, engine=company.engine)
     assert (account.balanced, account.landed, account.mended) == (True, 2, 1)
+    assert (account.accepted, account.quarantined) == (2, 0)
+    told = standing("erp_orders", company.lake, company.engine)["account of rows"]
+    assert told.startswith("2 landed = 2 accepted + 0 quarantined + 0 superseded")
+    assert told.endswith("; 1 of the accepted were mended")
 
 
 def test_downstream_sees_the_mended_record_as_a_change_and_the_past_does_not(company: Company) -> None:
