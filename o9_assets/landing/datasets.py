@@ -10,7 +10,7 @@ LINEAGE = (
     Column("known_at", "timestamp", "When the platform came to know the row (UTC): one value per ingest", True),
     Column("object_id", "string", "Hash of the landed object's name and version", True),
     Column("object_name", "string", "Landed object's name, below the landing zone's root", True),
-    Column("line", "int64", "The record's number in its object; a header is record 1", True),
+    Column("line", "int64", "The record's number in its object, a header being 1; else its row's place", True),
 )
 
 MANIFEST = Dataset(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import duckdb
@@ -324,6 +325,9 @@ class Staging:
     def accepted(self) -> duckdb.DuckDBPyRelation:
         """Sound rows with their lineage, as the raw dataset declares them."""
         moments = [moment_of(e.found) if self.feed.dms else (None, None) for e in self._entries]
+        # Rows are staged in the order of their objects, and within one in its own.
+        begun = self._run("SELECT rowid FROM staged LIMIT 1")
+        first_rows = list(accumulate((e.parsed for e in self._entries), initial=begun[0][0] if begun else 0))
         objects = pa.table(
             {
                 "object_no": pa.array(range(len(self._entries)), pa.int32()),
@@ -332,6 +336,7 @@ class Staging:
                 "ingest_known_at": pa.array([e.known_at for e in self._entries], pa.timestamp("us")),
                 "object_changed_at": pa.array([moment[0] for moment in moments], pa.timestamp("us")),
                 "object_seq": pa.array([moment[1] for moment in moments], pa.int64()),
+                "first_row": pa.array(first_rows[:-1], pa.int64()),
             }
         )
         self._con.register("objects", objects)
@@ -346,7 +351,8 @@ class Staging:
             "known_at": known,
             "object_id": "object_id",
             "object_name": "object_name",
-            "line": "source_line",
+            # Where records are not numbered, their places tell two of one key apart, and which of them is the later.
+            "line": "CASE WHEN source_line > 0 THEN source_line ELSE staged.rowid - first_row + 1 END",
         }
         listed = ", ".join(f"{lineage.get(c.name, name(c.name))} AS {name(c.name)}" for c in self.dataset.columns)
         return self._con.sql(f"SELECT {listed} FROM staged JOIN objects USING (object_no) WHERE fault IS NULL")

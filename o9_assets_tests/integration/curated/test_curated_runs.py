@@ -131,6 +131,19 @@ def test_history_that_was_loaded_later_is_read_as_it_became_known(tmp_path: Path
     assert max(row["bucket_start"] for row in history.to_pylist()) == date(2025, 1, 6)
 
 
+def test_of_versions_in_one_file_the_later_holds_without_line_numbers_too(new_company: Any) -> None:
+    company = new_company(parse(SETTINGS.replace("{type: csv}", "{type: csv}\n    line_numbers: false")))
+    first, second = "changed_at=2025-01-06T10:00:00", "changed_at=2025-01-06T11:00:00"
+    company.order("2025-01-06", f"S1 1 A 7 {second}", f"S1 1 A 5 {first}", f"S2 1 A 1 {first}", f"S2 1 A 2 {first}")
+    company.land("shipments/2025-01-12.csv", "D1,1,A,L1,,2025-01-06,1,", "D1,1,A,L1,,2025-01-06,2,")
+    company.refresh()
+    assert {key: line["quantity"] for key, line in company.lines().items()} == {"S1/1": 7, "S2/1": 2}
+    company.order("2025-01-07", f"S3 1 A 5 {first}", f"S3 1 A 7 {second}")
+    company.refresh()
+    assert {key: line["quantity"] for key, line in company.lines().items()} == {"S1/1": 7, "S2/1": 2, "S3/1": 7}
+    assert [cell["shipments_quantity"] for cell in company.cells("A")] == [2]
+
+
 def test_a_run_with_nothing_new_writes_nothing(company: Any) -> None:
     days(company)
     before = [company.lake.snapshot_id(d) for d in (ITEMS, ORDER_LINES, DEMAND_HISTORY)]

@@ -88,6 +88,21 @@ def test_a_position_is_counted_in_the_object_s_order_even_without_line_numbers(t
         assert found.fetchall() == [(150_000, 150_000)]
 
 
+@pytest.mark.parametrize("records", [10, 150_000])
+def test_without_line_numbers_rows_still_tell_their_order_in_the_object(tmp_path: Path, records: int) -> None:
+    company = Company(tmp_path, SETTINGS.replace("    optional:", "    line_numbers: false\n    optional:"))
+    for day in ("2025-01-06", "2025-01-07"):
+        rows = [f"{n};1;{'x' * 60};S1;2025-01-06;{'many' if n == 5 else n % 40};1" for n in range(1, records + 1)]
+        assert (company.orders(*rows, day=day).stat().st_size > LARGE_BYTES) == (records > 10)
+    company.ingest()
+    with company.engine.connect() as con:
+        company.lake.view(con, "raw", company.dataset("erp_orders"))
+        found = con.execute(
+            "SELECT count(*), count(*) FILTER (WHERE line = CAST(order_id AS INT)) FROM raw GROUP BY object_id"
+        )
+        assert found.fetchall() == [(records - 1, records - 1)] * 2
+
+
 @pytest.mark.faults
 def test_where_memory_and_disk_run_out_the_object_is_tried_again_and_not_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
