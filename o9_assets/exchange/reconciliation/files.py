@@ -45,20 +45,22 @@ def compare_files(
     if not slices:
         return slices
     lake.view(con, "raw", dataset, columns=["object_id"])
-    lake.view(con, "bad", QUARANTINE, columns=["object_id", "line", "mended_at"], where=equal("feed", feed))
+    lake.view(con, "bad", QUARANTINE, columns=["object_id", "mended_at"], where=equal("feed", feed))
     measure = f"rows of {feed}"
     row = (
         "slice, period_start, strftime(period_start, '%Y-%m') AS period_label, '' AS item_code, '' AS location_code, "
         "'' AS channel_code, object_id AS detail, object_name AS origin"
     )
     add(con, "source", f'SELECT {row}, CAST(landed_rows AS DECIMAL(28, 4)) AS "{measure}" FROM landed', [measure])
-    # A record that was mended is in raw and stays in quarantine; an object set aside whole has one row there.
+    # A record that was mended is in raw and stays in quarantine; an object set aside whole has a row there that is no
+    # record.
     found = f"""
         SELECT {row}, CAST(coalesce(r.n, 0) + coalesce(b.n, 0) - coalesce(b.mended, 0) AS DECIMAL(28, 4)) AS "{measure}"
         FROM landed
         LEFT JOIN (SELECT object_id, count(*) AS n FROM raw GROUP BY 1) AS r USING (object_id)
         LEFT JOIN (
-            SELECT object_id, count(line) AS n, count(mended_at) AS mended FROM bad GROUP BY 1
+            SELECT object_id, count(*) AS n, count(mended_at) AS mended
+            FROM bad SEMI JOIN (FROM landed WHERE status = 'ingested') USING (object_id) GROUP BY 1
         ) AS b USING (object_id)
     """
     add(con, "raw", found, [measure])

@@ -172,6 +172,16 @@ def test_everything_is_compared_again_when_that_is_due_or_asked_for(world: World
     assert world.reconcile(full=True).full
 
 
+@pytest.mark.parametrize("line_numbers", ["true", "false"])
+def test_records_and_objects_that_were_set_aside_are_accounted_for(tmp_path: Path, line_numbers: str) -> None:
+    world = World(tmp_path, text().replace("    optional:", f"    line_numbers: {line_numbers}\n    optional:"))
+    fill(world)
+    world.company.put("orders/2025-01-07.csv", "no;such;header\n1;2;3\n")
+    world.company.ingest(now=world.now)
+    world.reconcile(full=True)
+    assert [found for found in world.breaks() if found[0] == "source → raw"] == []
+
+
 @pytest.mark.faults
 def test_a_row_that_is_lost_on_the_way_is_shown_with_its_file(world: World) -> None:
     lake = world.company.lake
