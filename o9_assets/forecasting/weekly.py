@@ -17,8 +17,8 @@ SQL = Path(__file__).with_name("weekly.sql")
 
 
 def weekly(con: duckdb.DuckDBPyConnection, grain: Sequence[str], cycle: date) -> pd.DataFrame:
-    """Rows of weekly.sql over the views `demand_history` and `items`; the item is in `grain`, what it lacks is ALL."""
-    location = "history.location_code" if "location" in grain else "'ALL'"
-    channel = "history.channel_code" if "channel" in grain else "'ALL'"
+    """Rows of weekly.sql over `demand_history` and `successors`; the item is in `grain`, what it lacks is ALL."""
+    location = "weeks.location_code" if "location" in grain else "'ALL'"
+    channel = "weeks.channel_code" if "channel" in grain else "'ALL'"
     sql = SQL.read_text(encoding="utf-8").format(location=location, channel=channel, cycle=cycle.isoformat())
     return con.execute(sql).df()

@@ -52,12 +52,14 @@ def read_inputs(settings: Settings, cycle: str, lake: Lake, engine: Engine) -> I
 
     from o9_assets.assets.forecast.drivers import drivers_of
     from o9_assets.assets.forecast.promotions import promotions_ahead
+    from o9_assets.assets.forecast.successors import register_successors
     from o9_assets.forecasting.series import complete
     from o9_assets.forecasting.weekly import weekly
 
     with engine.connect() as con:
         for name, dataset in (("demand_history", DEMAND_HISTORY), ("items", ITEMS), ("segments", DEMAND_SEGMENTS)):
             lake.view(con, name, dataset)
+        register_successors(con, lake, settings, [cycle])
         rows = weekly(con, settings.forecast.grain, date.fromisoformat(cycle))
         gone = {
             row[0]

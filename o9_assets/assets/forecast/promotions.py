@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from o9_assets.assets.raw.promotions import PROMOTIONS
+from o9_assets.assets.curated.locations import LOCATIONS
 from o9_assets.planning.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,10 +22,17 @@ def promotions_ahead(
     con: duckdb.DuckDBPyConnection, settings: Settings, lake: Lake, series: Series, first: date, last: date
 ) -> pd.DataFrame:
     """unique_id, ds (week's first day) and promotion_days from `first` (a week's first day) to `last`; weeks without a
-    promotion are left out. Empty where the company declares no promotions."""
+    promotion are left out. Empty where the company declares no promotions.
+
+    They are counted as demand history counts them and brought to the forecast grain as weekly.sql brings them, over the
+    views `demand_history` and `successors`: what a method learned must mean the same ahead.
+    """
     import pandas as pd
 
-    from o9_assets.landing.accepted import accepted_view
+    from o9_assets.assets.curated.inputs import feed_view
+    from o9_assets.demand.parameters import parameters
+    from o9_assets.demand.queries import query
+    from o9_assets.resources.lake import equal
 
     if "promotions" not in settings.feeds:
         return pd.DataFrame(
@@ -35,28 +42,26 @@ def promotions_ahead(
                 "promotion_days": pd.Series(dtype=float),
             }
         )
-    accepted_view(con, lake, PROMOTIONS, "promotions", "promotions")
+    feed_view(con, lake, settings, "promotions", "accepted_promotions")
+    lake.view(con, "places", LOCATIONS, where=equal("is_current", True))
     con.register("series_keys", series.keys)
     frame = con.execute(
-        """
-        WITH latest AS (
-            SELECT * FROM promotions
-            QUALIFY row_number() OVER (
-                PARTITION BY promotion_id, item_code, location_code
-                ORDER BY changed_at DESC, change_seq DESC, known_at DESC, object_name DESC, line DESC
-            ) = 1
+        f"""
+        WITH sold AS (SELECT DISTINCT item_code, location_code FROM demand_history),
+        series AS (  -- a successor is sold where its predecessor was
+            FROM sold UNION SELECT successor_item_code, location_code FROM sold JOIN successors USING (item_code)
         ),
-        days AS (
-            SELECT DISTINCT keys.unique_id, CAST(day AS DATE) AS day
-            FROM latest
-            JOIN series_keys AS keys ON keys.item_code = latest.item_code
-                AND (latest.location_code = '*' OR keys.location_code IN (latest.location_code, 'ALL')),
-                unnest(generate_series(greatest(start_date, $first), least(end_date, $last), INTERVAL 1 DAY)) AS t(day)
-            WHERE op <> 'D' AND start_date <= $last AND end_date >= $first
+        days_to_build AS (
+            SELECT CAST(day AS DATE) AS date, $first + 7 * CAST((date - $first) // 7 AS INTEGER) AS bucket_start
+            FROM generate_series($first, $last, INTERVAL 1 DAY) AS days(day)
         )
-        SELECT unique_id, CAST($first + 7 * CAST((day - $first) // 7 AS INTEGER) AS TIMESTAMP) AS ds,
-               CAST(count(*) AS DOUBLE) AS promotion_days
-        FROM days GROUP BY ALL ORDER BY ALL
+        SELECT
+            keys.unique_id, CAST(bucket_start AS TIMESTAMP) AS ds, CAST(max(promotion_days) AS DOUBLE) AS promotion_days
+        FROM ({query("promotion_days", parameters(settings))}) AS promoted
+        LEFT JOIN successors USING (item_code)
+        JOIN series_keys AS keys ON keys.item_code = coalesce(successor_item_code, promoted.item_code)
+            AND keys.location_code IN (promoted.location_code, 'ALL')
+        GROUP BY ALL ORDER BY ALL
         """,
         {"first": first, "last": last},
     ).df()

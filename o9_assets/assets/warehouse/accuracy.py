@@ -22,7 +22,8 @@ from o9_assets.resources.configured import EngineResource, LakeResource, Warehou
 ACCURACY = Dataset(
     "warehouse.accuracy",
     "One row per cycle, basis, source, measure, item and weeks ahead. Sources of a cycle are measured on the same "
-    "cells: those that each of them forecast and whose demand is known, complete and was not out of stock.",
+    "cells: those that each of them forecast and whose demand is known, complete and was not out of stock everywhere. "
+    "What an item's successor was forecast with counts with the successor.",
     (
         Column("cycle", "string", "Planning cycle, the ISO date of its first day", True),
         Column("basis", "string", "published (a cycle's forecast against what came) or backtest", True),
@@ -42,16 +43,36 @@ ACCURACY = Dataset(
 )
 PUBLISHED = """
 CREATE OR REPLACE TEMP VIEW published AS
-WITH actuals AS (
-    SELECT week_start, {grain}, CAST(sum(orders_quantity) AS DOUBLE) AS actual
+WITH weeks AS (
+    SELECT
+        week_start, {grain}, sum(orders_quantity) AS quantity,
+        bool_and(is_whole AND is_complete) AS is_known, bool_and(state = 'out_of_stock') AS is_out_of_stock
     FROM (
         -- History ends with the last delivery, which may be in the midst of a week; a series may begin in one.
         SELECT *, days = 7 OR week_start = min(week_start) OVER (PARTITION BY item_code, location_code, channel_code)
             AS is_whole
         FROM warehouse.demand
     )
+    WHERE state NOT IN ('not_yet_listed', 'delisted')
     GROUP BY ALL
-    HAVING bool_and(is_whole AND is_complete AND orders_quantity IS NOT NULL AND state <> 'out_of_stock')
+)
+, forecasts AS (  -- a plan may still plan what was replaced on its own
+    SELECT
+        cycle, source, measure_name, coalesce(successor_item_code, f.item_code) AS item_code, location_code,
+        channel_code, week_start, lag_weeks, sum(mean_quantity) AS forecast
+    FROM warehouse.forecast AS f LEFT JOIN successors USING (cycle, item_code)
+    WHERE lag_weeks >= 1
+    GROUP BY ALL
+)
+, actuals AS (  -- as weekly.sql, from which forecasts are made, brings items together and knows their weeks
+    SELECT
+        cycle, week_start, coalesce(successor_item_code, w.item_code) AS item_code, location_code, channel_code,
+        CAST(sum(quantity) AS DOUBLE) AS actual
+    FROM weeks AS w
+    JOIN (SELECT DISTINCT cycle, week_start FROM forecasts) USING (week_start)
+    LEFT JOIN successors USING (cycle, item_code)
+    GROUP BY ALL
+    HAVING bool_and(is_known) AND NOT bool_and(is_out_of_stock)
 )
 , cells AS (
     SELECT
@@ -59,11 +80,9 @@ WITH actuals AS (
         list_sort(
             list((source, measure_name)) OVER (PARTITION BY cycle, item_code, location_code, channel_code, week_start)
         ) AS sources
-    FROM warehouse.forecast JOIN actuals USING (week_start, item_code, location_code, channel_code)
-    WHERE lag_weeks >= 1
+    FROM forecasts JOIN actuals USING (cycle, week_start, item_code, location_code, channel_code)
 )
-SELECT
-    cycle, 'published' AS basis, source, measure_name, item_code, lag_weeks, mean_quantity AS forecast, actual
+SELECT cycle, 'published' AS basis, source, measure_name, item_code, lag_weeks, forecast, actual
 FROM cells
 -- The same rows for every source: those of as many sources as can be compared, and of the sources with most of them.
 SEMI JOIN (
@@ -115,13 +134,17 @@ def build(settings: Settings) -> list[Any]:
     def accuracy(
         context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:
+        from o9_assets.assets.forecast.successors import register_successors
         from o9_assets.assets.warehouse.loading import fill
         from o9_assets.resources.lake import equal
 
         cycle = context.partition_key
         file = warehouse.open()
+        opened = lake.open()
         with engine.open().connect() as con, file.attached(con):
-            lake.open().view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
+            opened.view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
+            cycles = con.execute("SELECT DISTINCT cycle FROM warehouse.forecast ORDER BY 1").fetchall()
+            register_successors(con, opened, settings, [name for (name,) in cycles])
             con.execute(PUBLISHED.format(grain=grain_columns(settings))).fetchall()
             con.execute(BACKTESTED).fetchall()
             return fill(

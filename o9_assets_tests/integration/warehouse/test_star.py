@@ -428,3 +428,66 @@ def test_sources_that_share_no_cell_are_not_measured_on_different_ones(company: 
     company.run(*STAR)
     assert company.run(forecast, accuracy).success
     assert company.ask("SELECT DISTINCT source, item_code FROM accuracy") == [("platform", "A")]
+
+
+def transition_file(company: Company, old: str, new: str, effective: str) -> None:
+    """An item transition lands and is taken in."""
+    from o9_assets.assets.raw.item_transitions import ITEM_TRANSITIONS
+    from o9_assets.landing.ingest import ingest
+    from o9_assets.planning.settings import bind
+    from o9_assets.resources.engine import Engine
+    from o9_assets.resources.landing_zone import FolderZone
+
+    zone = FolderZone(company.state / "landing", settle_seconds=0)
+    zone.put(f"erp/transitions/{CYCLE}.csv", f"OLD_MATERIAL;NEW_MATERIAL;EFFECTIVE\n{old};{new};{effective}\n".encode())
+    report = ingest(
+        "item_transitions",
+        bind(company.settings, ITEM_TRANSITIONS),
+        ITEM_TRANSITIONS,
+        timezone=company.settings.timezone,
+        zone=zone,
+        lake=company.lake,
+        engine=Engine(),
+        now=NOW,
+    )
+    assert report.accepted_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("effective", "measured"),
+    [("05.07.2026", [("A", 11.0, 11.0)]), ("06.07.2026", [("A", 1.0, 2.0), ("B", 10.0, 9.0)])],
+    ids=["effective in the cycle's week", "effective later"],
+)
+def test_a_replaced_item_s_demand_is_measured_where_the_cycle_forecast_it(
+    company: Company, effective: str, measured: list[tuple[Any, ...]]
+) -> None:
+    transition_file(company, "B", "A", effective)
+    company.put(DEMAND_HISTORY, cell(FIRST, FIRST, "2"), cell(FIRST, FIRST, "9", item="B"))
+    whole = [prediction(FIRST, 1, 11.0)] if len(measured) == 1 else []
+    company.put(PREDICTIONS, *(whole or [prediction(FIRST, 1, 1.0), prediction(FIRST, 1, 10.0, item="B")]))
+    # o9 plans both for themselves.
+    plan_file(company, (CYCLE, "A", "2026-W27A", "3"), (CYCLE, "B", "2026-W27A", "5"))
+    company.run(*STAR)
+    assert company.run(forecast, accuracy).success
+    query = "SELECT item_code, forecast_quantity, actual_quantity FROM accuracy WHERE source = '{}' ORDER BY 1"
+    assert company.ask(query.format("platform")) == measured
+    assert sum(row[1] for row in company.ask(query.format("o9"))) == 8.0
+
+
+def test_a_week_is_measured_where_one_of_several_places_was_in_stock(tmp_path: Path) -> None:
+    company = Company(load(ROOT / "planning.yaml"), Lake.local(tmp_path / "lake"), tmp_path)
+    grain = company.settings.forecast.model_copy(update={"grain": ("item",)})
+    company.settings = company.settings.model_copy(update={"forecast": grain})
+    company.put(ITEMS, *({"item_code": item, "in_master": True, "known_at": NOW} for item in "AB"))
+    company.put(
+        DEMAND_HISTORY,
+        cell(FIRST, FIRST, "9"),
+        cell(FIRST, FIRST, "0", "out_of_stock", location_code="ST-2"),
+        cell(FIRST, FIRST, "0", "out_of_stock", item="B"),
+        cell(FIRST, FIRST, "0", "delisted", item="B", location_code="ST-2"),
+    )
+    everywhere = {"location_code": "ALL", "channel_code": "ALL"}
+    company.put(PREDICTIONS, *(prediction(FIRST, 1, 8.0, item=item) | everywhere for item in "AB"))
+    company.run(*STAR)
+    company.run(forecast, accuracy)
+    assert company.ask("SELECT item_code, forecast_quantity, actual_quantity FROM accuracy") == [("A", 8.0, 9.0)]

@@ -219,8 +219,9 @@ CELL = (
 
 def weekly_of(
     cells: list[tuple[object, ...]],
-    items: list[tuple[str, str | None]] = (),
+    successors: list[tuple[str, str]] = (),
     grain: tuple[str, ...] = ("item", "location"),
+    measure: str = "quantity",
 ) -> list[tuple[object, ...]]:
     with duckdb.connect() as con:
         con.execute(
@@ -228,13 +229,14 @@ def weekly_of(
             "week_start DATE, days INT, state TEXT, is_complete BOOLEAN, orders_quantity DECIMAL(18,4), "
             "promotion_days INT)"
         )
-        con.execute("CREATE TABLE items (item_code TEXT, successor_item_code TEXT)")
+        con.execute("CREATE TABLE successors (item_code TEXT, successor_item_code TEXT)")
         con.executemany("INSERT INTO demand_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cells)
-        if items:
-            con.executemany("INSERT INTO items VALUES (?, ?)", items)
+        if successors:
+            con.executemany("INSERT INTO successors VALUES (?, ?)", successors)
         frame = weekly(con, grain, date(2025, 3, 3))
+    frame["measured"] = frame[measure]
     return sorted(
-        (r.item_code, r.location_code, r.week_start.date().isoformat(), None if math.isnan(r.quantity) else r.quantity)
+        (r.item_code, r.location_code, r.week_start.date().isoformat(), None if math.isnan(r.measured) else r.measured)
         for r in frame.itertuples()
     )
 
@@ -249,8 +251,9 @@ def cell(
     days: int = 7,
     state: str = "sold",
     whole: bool = True,
+    promoted: int = 0,
 ) -> tuple[object, ...]:
-    return (item, location, "ALL", day, week or day, days, state, whole, quantity, 0)
+    return (item, location, "ALL", day, week or day, days, state, whole, quantity, promoted)
 
 
 def test_partial_weeks_are_summed_and_what_the_grain_leaves_out_is_all() -> None:
@@ -281,6 +284,31 @@ def test_missing_and_sold_out_weeks_are_unknown_and_true_zeros_are_zero() -> Non
         cell("A", "S1", "2025-02-24", 2, whole=False),
     ]
     assert [row[3] for row in weekly_of(cells)] == [None, None, 0.0, None]
+
+
+def test_a_week_is_sold_out_where_it_was_so_everywhere_and_a_day_of_it_is_enough() -> None:
+    cells = [
+        # Out of stock in one part of the week, and sold in none.
+        cell("A", "S1", "2025-01-27", 0, days=5, state="out_of_stock"),
+        cell("A", "S1", "2025-02-01", 0, week="2025-01-27", days=2, state="true_zero"),
+        cell("A", "S2", "2025-01-27", 0, days=5, state="out_of_stock"),
+        cell("A", "S2", "2025-02-01", 1, week="2025-01-27", days=2),
+    ]
+    assert weekly_of(cells) == [("A", "S1", "2025-01-27", None), ("A", "S2", "2025-01-27", 1.0)]
+    assert weekly_of(cells, grain=("item",)) == [("A", "ALL", "2025-01-27", 1.0)]
+    assert weekly_of(cells[:2], grain=("item",)) == [("A", "ALL", "2025-01-27", None)]
+
+
+def test_days_on_promotion_are_those_of_the_whole_week_where_it_had_most() -> None:
+    cells = [
+        cell("A", "S1", "2025-01-27", 3, days=5, promoted=5),
+        cell("A", "S1", "2025-02-01", 4, week="2025-01-27", days=2, promoted=2),
+        cell("A", "S2", "2025-01-27", 1, days=5, promoted=3),
+        cell("A", "S2", "2025-02-01", 1, week="2025-01-27", days=2),
+    ]
+    found = weekly_of(cells, measure="promotion_days")
+    assert found == [("A", "S1", "2025-01-27", 7), ("A", "S2", "2025-01-27", 3)]
+    assert weekly_of(cells, grain=("item",), measure="promotion_days") == [("A", "ALL", "2025-01-27", 7)]
 
 
 def test_the_predecessor_s_history_feeds_its_successor() -> None:
