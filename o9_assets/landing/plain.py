@@ -36,7 +36,8 @@ class Plain:
     """An object in readable form: UTF-8 without a byte order mark, whose lines end alike, for text; as it came for
     Parquet.
 
-    `lines_are_records`: each line end is known to end a record, for no quote reaches over one."""
+    `has_nul`: a value may hold a NUL. `lines_are_records`: each line end is known to end a record, for no quote reaches
+    over one."""
 
     path: Path
     has_nul: bool = False
@@ -72,7 +73,7 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
     )
     target = path if as_it_lies else folder / uuid.uuid4().hex
     decoder = codecs.getincrementaldecoder("utf-8-sig" if form.encoding == "utf-8" else form.encoding)()
-    has_nul, done, ends = False, 0, LineEnds()
+    has_nul, seam, done, ends = False, b"", 0, LineEnds()
     quotes = Quotes(form.quote if form.type == "csv" else "", form.delimiter)
 
     def decoded(source: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[bytes, str]]:
@@ -95,7 +96,9 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
                 blocks = ((b"", line) for line in as_lines(text for _, text in blocks))
             for block, text in blocks:
                 content = block if as_it_lies else text.encode()
-                has_nul = has_nul or b"\0" in content
+                # An escape may begin in one block and end in the next.
+                has_nul = has_nul or _holds_nul(content, form) or _holds_nul(seam + content[:5], form)
+                seam = (seam + content[-5:])[-5:]
                 quotes.see(content)
                 ends.see(content)
                 if sink is not None:
@@ -113,3 +116,9 @@ def make_plain(path: Path, form: Format, folder: Path) -> Plain:
         mixed, target = target, folder / uuid.uuid4().hex
         with_one_line_end(mixed, form.quote if quotes.count else "", form.delimiter, target)
     return Plain(target, has_nul, quotes.all_closed)
+
+
+def _holds_nul(content: bytes, form: Format) -> bool:
+    """Whether a value may hold a NUL, which comes into a JSON text by its escape."""
+    # One sign is found much quicker than six, and most texts hold no escape.
+    return b"\0" in content or (form.type == "jsonl" and b"\\" in content and b"\\u0000" in content)

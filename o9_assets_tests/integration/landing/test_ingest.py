@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from o9_assets.landing import plain
 from o9_assets.landing.accepted import accepted_view, changes_since, latest_seq
 from o9_assets.landing.accounts import account_of
 from o9_assets.landing.datasets import TRANSFERS
@@ -312,6 +313,20 @@ def test_a_record_of_100_mb_is_a_bad_row_and_the_others_are_taken(company: Compa
 
 def jsonl(tmp_path: Path) -> Company:
     return Company(tmp_path, SETTINGS.replace('format: {type: csv, delimiter: ";"}', "format: {type: jsonl}"))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("block", [4 << 20, 3])
+def test_a_nul_that_json_escapes_is_a_bad_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(plain, "BLOCK", block)
+    company = jsonl(tmp_path)
+    text = '{"order":"ORDER","line":"1","item":"a1","ship_to":"S1","date":"2025-01-06","qty":5,"price":2.5}'
+    rows = [text.replace("ORDER", order) for order in (r"K\u0000", r"K\\u0000", "K")]
+    company.put("orders/2025-01-06.jsonl", "\n".join(rows))
+    company.ingest()
+    assert [row["order_id"] for row in company.raw()] == [r"K\u0000", "K"]
+    assert reasons(company) == [(1, "nul_byte", "order_id")]
+    assert balanced(company)
 
 
 def test_json_lines_that_end_in_several_ways_are_read(tmp_path: Path) -> None:
