@@ -80,7 +80,7 @@ def build(settings: Settings) -> list[Any]:
                 "dagster/row_count": room.row_count(RECONCILIATION),
                 "slices compared (this run)": found.slices,
                 "everything was compared": found.full,
-                **({"not compared yet": "; ".join(found.notes)} if found.notes else {}),
+                **({"not compared": "; ".join(found.notes)} if found.notes else {}),
                 **told.metadata(room, opened),
             }
         )

@@ -26,14 +26,29 @@ __all__ = ["compare_plans", "latest_cycle"]
 PAGE = 50_000
 
 
-def latest_cycle(con: duckdb.DuckDBPyConnection, lake: Lake, returned: Mapping[str, Dataset]) -> date | None:
-    """The latest cycle that came back, if any. o9's view of earlier ones was overwritten by it."""
-    found = []
+def latest_cycle(
+    con: duckdb.DuckDBPyConnection, lake: Lake, returned: Mapping[str, Dataset]
+) -> tuple[date | None, list[str]]:
+    """The latest cycle that came back, if any, and notes of what is named by no ISO day, which belongs to none. o9's
+    view of earlier cycles was overwritten by it."""
+    found, notes = [], []
     for feed, dataset in returned.items():
         accepted_view(con, lake, dataset, feed, f"returned_{feed}")
-        [(cycle,)] = con.execute(f"SELECT max(plan_cycle) FROM returned_{feed}").fetchall()
-        found += [cycle] if cycle else []
-    return date.fromisoformat(max(found)) if found else None
+        for name, rows in con.execute(f"SELECT plan_cycle, count(*) FROM returned_{feed} GROUP BY 1").fetchall():
+            if cycle := _iso_day(name):
+                found.append(cycle)
+            else:
+                notes.append(f"{feed} has {rows:,} rows of the cycle {name!r}, which is no ISO day; they are left out")
+    return max(found, default=None), sorted(notes)
+
+
+def _iso_day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    # Python reads 20250630 and 2025-W27-1 too; cycles are named in one way.
+    return day if day.isoformat() == text else None
 
 
 def compare_plans(

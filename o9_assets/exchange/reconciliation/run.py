@@ -49,7 +49,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What a run compared: how many slices, whether all of them, and what it could not compare yet."""
+    """What a run compared: how many slices, whether all of them, and what it could not compare."""
 
     slices: int
     full: bool
@@ -90,7 +90,8 @@ def reconcile(
         slices |= work.lines(full) | work.cells()
         work.whole |= {"files ", "cells "} if full else set()
         if any(feed in fresh for feed in inputs.returned):
-            cycle = latest_cycle(con, lake, inputs.returned)
+            cycle, notes = latest_cycle(con, lake, inputs.returned)
+            work.notes += notes
             slices |= compare_plans(con, settings, inputs.returned, cycle, client) if cycle is not None else set()
         if slices:
             classify(con, given)

@@ -290,6 +290,23 @@ def test_a_half_written_file_of_o9s_forecasts_is_a_break(world: World) -> None:
     assert {row[0] for row in world.breaks("step")} == {"held → returned"}
 
 
+@pytest.mark.faults
+def test_rows_of_a_plan_whose_cycle_is_no_day_are_left_out_and_told(world: World) -> None:
+    cycle, zone = date(2025, 2, 10), world.company.zone
+    with world.o9.client() as client:
+        ask_for_plan(world.company.settings, cycle, client=client, zone=zone, sleep=world.o9.time.sleep)
+        found = fetch_forecasts(world.company.settings, cycle, client=client, zone=zone)
+    path = world.company.landing / found.name
+    first, rest = path.read_text().split("\n", 1)
+    assert "2025-02-10" in first
+    world.company.put(found.name, "\n".join([first, first.replace("2025-02-10", "Total"), rest]))
+    world.company.ingest("o9_forecasts", now=world.now)
+    told = "o9_forecasts has 1 rows of the cycle 'Total', which is no ISO day; they are left out"
+    assert world.reconcile().notes == (told,)
+    assert world.totals("Consensus Fcst")["returned"][0] > 5
+    assert world.breaks() == []
+
+
 @pytest.mark.parametrize("page", [1, 2, 3])
 def test_no_forecast_is_lost_between_the_pages_that_are_compared(
     world: World, monkeypatch: pytest.MonkeyPatch, page: int
