@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     reread = commands.add_parser("reread", help="read objects again after their feed's settings were mended")
     reread.add_argument("feed")
-    reread.add_argument("objects", nargs="+")
+    reread.add_argument(
+        "objects", nargs="*", help="names, or patterns such as 'orders/*.csv' (default: all with something set aside)"
+    )
 
     follow = commands.add_parser("follow", help="read the stream and forward its events to o9, until interrupted")
     follow.add_argument("--seconds", type=float, help="end after so long")

@@ -2,6 +2,8 @@
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from o9_assets.resources.configured import ZoneResource
 from o9_assets.run.files import bring_in, by_day, ensure_sample
 from o9_assets.run.home import instance
 from o9_assets.run.progress import Progress, terminal
-from o9_assets.run.report import report
+from o9_assets.run.report import command, landed, report
 
 __all__ = ["latest_cycle", "run_cycle", "run_job", "without_waiting"]
 
@@ -60,11 +62,39 @@ def latest_cycle(deployment: Deployment) -> str:
         ).fetchall()
     if last is None:
         raise Permanent(
-            "No whole week of demand is in, so there is nothing to forecast from.",
-            remedy="Bring in files for every day of a week. Of days before the first one that a file stands for "
-            "(covers_date in its path) nothing is known; leave covers_date out where one file holds the past.",
+            "No whole week of demand is in, so there is nothing to forecast from.", remedy=_for_a_whole_week(deployment)
         )
     return next_cycle(deployment.settings, last)
+
+
+def _for_a_whole_week(deployment: Deployment) -> str:
+    """What is likely to bring one in."""
+    from o9_assets.landing.accepted import standing_view
+
+    feed, said = deployment.settings.feeds["erp_orders"], list[str]()
+    with deployment.resources["engine"].open().connect() as con:
+        standing_view(con, deployment.resources["lake"].open(), "standing", "erp_orders")
+        [(rows, files)] = con.execute(
+            "SELECT coalesce(sum(quarantined_rows), 0), count(*) FILTER (status = 'set_aside') "
+            "FROM standing WHERE holds"
+        ).fetchall()
+    if rows or files:
+        said.append(
+            f"{rows:,} rows and {files:,} files of erp_orders are set aside: mend the files, or the settings and then "
+            f"`{command(deployment, 'python -m o9_assets reread erp_orders')}`."
+        )
+    said.append("Bring in files for every day of a week.")
+    if feed.delivery is not None:
+        said.append(
+            "Where none ever comes on some weekday, name the others in feeds.erp_orders.delivery: "
+            "weekdays: [mon, tue, wed, thu, fri]."
+        )
+    if "{covers_date" in feed.path:
+        said.append(
+            "Of days before the first one that a file stands for (covers_date in its path) nothing is known; leave "
+            "covers_date out where one file holds the past."
+        )
+    return " ".join(said)
 
 
 def without_waiting(deployment: Deployment) -> Deployment:
@@ -82,7 +112,7 @@ def run_cycle(*, files: Path | None = None, day_by_day: bool = False) -> int:
     if files is None and (made := ensure_sample(deployment)):
         say(f"  {made:,} files of the sample company made")
     defs = build_defs(deployment)
-    with instance(deployment.settings) as home:
+    with instance(deployment.settings) as home, telling_what_came_in(deployment):
         if files is not None and day_by_day:
             for day, count in by_day(files, deployment):
                 say(f"{day}: {count:,} files")
@@ -97,6 +127,17 @@ def run_cycle(*, files: Path | None = None, day_by_day: bool = False) -> int:
         run_job(defs, "cycle", home, partition_key=cycle)
     say(report(deployment, cycle, time.monotonic() - began))
     return 0
+
+
+@contextmanager
+def telling_what_came_in(deployment: Deployment) -> Iterator[None]:
+    """Where a run cannot go on, tell what came in and what was set aside, which is often why."""
+    try:
+        yield
+    except Permanent:
+        if told := landed(deployment):
+            say(told)
+        raise
 
 
 def say_what_no_feed_reads(deployment: Deployment) -> None:

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from o9_assets.resources.lake import Lake
 
-__all__ = ["report"]
+__all__ = ["command", "landed", "report"]
 
 SHOWN = 8
 """Reasons that are named one by one."""
+WIDTH = 110
+"""So much of a record is shown."""
 
 
 def report(deployment: Deployment, cycle: str, seconds: float) -> str:
@@ -25,7 +27,6 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
     from o9_assets.assets.forecast.backtest import BACKTEST
     from o9_assets.assets.forecast.predictions import PREDICTIONS
     from o9_assets.exchange.datasets import DEMAND_EXPORT
-    from o9_assets.landing.accepted import standing_view, waiting_view
     from o9_assets.resources.lake import equal
 
     lake = deployment.resources["lake"].open()
@@ -35,22 +36,14 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
             ("books", DEMAND_EXPORT),
         ):
             lake.view(con, name, dataset)
-        standing_view(con, lake, "standing")
-        waiting_view(con, lake, "waiting")
         lake.view(con, "backtest", BACKTEST, where=equal("cycle", cycle))
         lake.view(con, "predictions", PREDICTIONS, where=equal("cycle", cycle))
 
         def rows(sql: str) -> list[Any]:
             return list(con.execute(sql).fetchall())
 
-        lines = ["", f"{deployment.settings.company}, cycle {cycle}, in {seconds:.0f} s", "", "What came in"]
-        lines += [f"  {feed:<24}{told}" for feed, told in came_in(con)]
-        reasons = rows("SELECT reason, count(*), sum(value_at_risk) FROM waiting GROUP BY 1 ORDER BY 2 DESC, 1")
-        if reasons:
-            lines += ["", "What was set aside, and why"]
-            for reason, count, value in reasons:
-                worth = f", {value:,.2f} {deployment.settings.currency} at risk" if value else ""
-                lines.append(f"  {reason!s:<26}{count:>6,}{worth}")
+        lines = ["", f"{deployment.settings.company}, cycle {cycle}, in {seconds:.0f} s"]
+        lines += landed_lines(con, lake, deployment.settings.currency)
         lines += order_lines(con, lake)
         lines += ["", "Demand history (item × location × partial week)"]
         for state, cells, units in rows(
@@ -76,8 +69,8 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         if measured and measured[0][0] is not None:
             champion, reference = measured[0]
             lines.append(f"  WAPE of champions {champion:.1%}, of their references {reference:.1%}, on the same rows")
-    folder, own = deployment.resources["zone"].location, deployment.settings.file
-    dev = "make dev" if own == str(ROOT / "planning.yaml") else f"make dev SETTINGS={shlex.quote(own)}"
+    folder, own = deployment.resources["zone"].location, own_settings(deployment)
+    dev = f"make dev SETTINGS={own}" if own else "make dev"
     lines += [
         "",
         "Where to look next",
@@ -86,6 +79,55 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
         "  docs/landing.md   how to mend what was set aside",
     ]
     return "\n".join(lines)
+
+
+def own_settings(deployment: Deployment) -> str:
+    """The settings file, quoted for a shell; empty where it is the one that is read unless another is named."""
+    own = deployment.settings.file
+    return "" if own == str(ROOT / "planning.yaml") else shlex.quote(own)
+
+
+def command(deployment: Deployment, rest: str) -> str:
+    """A command of .venv/bin that a person can paste, for this company."""
+    own = own_settings(deployment)
+    return (f"O9_PLANNING={own} " if own else "") + f".venv/bin/{rest}"
+
+
+def landed(deployment: Deployment) -> str:
+    """Of the report, what came in and what was set aside; empty where nothing did: for a run that cannot go on."""
+    with deployment.resources["engine"].open().connect() as con:
+        return "\n".join(landed_lines(con, deployment.resources["lake"].open(), deployment.settings.currency))
+
+
+def landed_lines(con: duckdb.DuckDBPyConnection, lake: Lake, currency: str) -> list[str]:
+    """What came in by feed, and what is set aside by feed and reason, with an example of each."""
+    from o9_assets.landing.accepted import standing_view, waiting_view
+
+    standing_view(con, lake, "standing")
+    waiting_view(con, lake, "waiting")
+    lines = [f"  {feed:<24}{told}" for feed, told in came_in(con)]
+    if lines:
+        lines = ["", "What came in", *lines]
+    if aside := list(set_aside(con, currency)):
+        lines += ["", "What was set aside, and why", *aside]
+    return lines
+
+
+def set_aside(con: duckdb.DuckDBPyConnection, currency: str) -> Iterator[str]:
+    """What waits (the table `waiting`) by feed and reason: how much, and the first of it."""
+    for feed, reason, count, value, (name, line, column, detail, text) in con.execute(
+        """
+        SELECT feed, reason, count(*), sum(value_at_risk),
+            first((object_name, line, column_name, detail, original_text) ORDER BY object_name, line)
+        FROM waiting GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+        """
+    ).fetchall():
+        worth = f", {value:,.2f} {currency} at risk" if value else ""
+        yield f"  {feed:<24}{reason:<24}{count:>8,}{worth}"
+        place = ", ".join([name, *([f"line {line}"] if line else []), *([column] if column else [])])
+        yield f"    {place}: {detail}"
+        if text:
+            yield f"    {' '.join(text.split())[:WIDTH]}"
 
 
 def came_in(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:

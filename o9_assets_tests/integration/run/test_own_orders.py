@@ -71,8 +71,12 @@ def test_the_report_tells_what_came_of_every_line(tmp_path: Path) -> None:
         "erp_orders 1 files 69 rows 67 accepted, 2 rows and 0 files set aside"
     ]
     assert section(done.stdout, "What was set aside, and why") == [
-        "missing_value 1, 5.00 EUR at risk",
-        "not_a_date 1, 5.00 EUR at risk",
+        "erp_orders missing_value 1, 5.00 EUR at risk",
+        "orders/extract.csv, line 70, item_code: a value is required",
+        "D3;1;;;W1;01.02.2025;5;ST;1,00",
+        "erp_orders not_a_date 1, 5.00 EUR at risk",
+        "orders/extract.csv, line 69, order_date: found 31.02.2025",
+        "D2;1;B-2;;W1;31.02.2025;5;ST;1,00",
     ]
     assert section(done.stdout, "Order lines (the latest version of each)") == [
         "sale 66 lines 59 count 590 units",
