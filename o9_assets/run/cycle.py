@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from o9_assets.assets.cycles import next_cycle
+from o9_assets.assets.cycles import cycle_partitions, next_cycle
 from o9_assets.definitions import build_defs
 from o9_assets.deployment import Deployment, from_environment
 from o9_assets.failures import Permanent
@@ -51,7 +51,8 @@ def run_job(defs: dg.Definitions, name: str, home: dg.DagsterInstance, *, partit
 
 
 def latest_cycle(deployment: Deployment) -> str:
-    """The cycle that follows the last whole week of demand history. Raises Permanent where there is none."""
+    """The cycle that follows the last whole week of demand history, or the latest that has begun, where orders reach
+    beyond it, which is said. Raises Permanent where there is none."""
     from o9_assets.assets.curated.demand_history import DEMAND_HISTORY
 
     with deployment.resources["engine"].open().connect() as con:
@@ -64,7 +65,19 @@ def latest_cycle(deployment: Deployment) -> str:
         raise Permanent(
             "No whole week of demand is in, so there is nothing to forecast from.", remedy=_for_a_whole_week(deployment)
         )
-    return next_cycle(deployment.settings, last)
+    cycle, partitions = next_cycle(deployment.settings, last), cycle_partitions(deployment.settings)
+    first, begun = partitions.get_first_partition_key(), partitions.get_last_partition_key()
+    if first is None or begun is None or cycle < first:
+        raise Permanent(
+            f"The last whole week of demand is that of {last}, and no cycle is that old.",
+            remedy="Set forecast.first_cycle to a day before it.",
+        )
+    if cycle > begun:
+        say(
+            f"  ! demand reaches to the week of {last}; the latest cycle that has begun is {begun}. If nobody orders "
+            "so far ahead, a date is mistyped: correct its file, or have calendar.last_day set such rows aside."
+        )
+    return min(cycle, begun)
 
 
 def _for_a_whole_week(deployment: Deployment) -> str:
