@@ -115,7 +115,7 @@ def ingest(
                 continue
             known_at = _known_at(feed, arrival.match.covers_date, now, timezone)
             try:
-                _judge_day(arrival.match.covers_date, now)
+                _judge_day(feed, arrival.match.covers_date, now)
                 staging.add(arrival.found, make_plain(spooled.path, feed.format, plains), known_at)
             except Hopeless as hopeless:
                 staging.set_aside(arrival.found, known_at, hopeless)
@@ -144,10 +144,10 @@ def _left_half_read(ids: Set[str], feed_name: str, feed: Feed, *, zone: LandingZ
     return [Arrival(one, match) for one, match in found if match is not None and one.object_id in ids]
 
 
-def _judge_day(covers: date | None, now: datetime) -> None:
-    """Raise Hopeless for an object that says it stands for a day which has not come: every day up to it would be one
-    that nothing is known of. A day more is for zones and early deliveries."""
-    if covers is not None and covers > now.date() + timedelta(days=1):
+def _judge_day(feed: Feed, covers: date | None, now: datetime) -> None:
+    """Raise Hopeless for an object of a feed with a delivery calendar that says it stands for a day which has not come:
+    every day up to it would be one of which nothing is known. A day more is for zones and early deliveries."""
+    if feed.delivery is not None and covers is not None and covers > now.date() + timedelta(days=1):
         detail = f"its name says that it stands for {covers}, which has not come; land it under its right name"
         raise Hopeless("day_has_not_come", detail)
 

@@ -142,7 +142,7 @@ def known_of(
     manifest: str | None = None,
 ) -> "Known":
     """The days that the feed's objects tell about: by their names, or by their rows' dates where names tell none; a day
-    before the calendar, or of a row that was known before that day came, tells nothing. `manifest` as `accepted_view`
+    before the calendar, or of what was in before that day came, tells nothing. `manifest` as `accepted_view`
     takes it."""
     from o9_assets.demand.delivery import known_days
 
@@ -150,15 +150,17 @@ def known_of(
         return known_days([], None)
     if manifest is None:
         manifest = _manifest_at(con, lake, settings, feed, as_of)
-    come = "" if as_of is None else f"AND covers_date <= DATE '{as_of.date()}' + 1"
+    # A day more is for zones and early deliveries: moments are UTC.
+    come = "covers_date <= CAST(ingested_at AS DATE) + 1"
+    if as_of is not None:
+        come += f" AND covers_date <= DATE '{as_of.date()}' + 1"
     days = con.execute(
         f"SELECT DISTINCT covers_date FROM {manifest} WHERE status = 'ingested' "
-        f"AND covers_date >= DATE '{settings.calendar.first_day}' {come}"
+        f"AND covers_date >= DATE '{settings.calendar.first_day}' AND {come}"
     ).fetchall()
     if not days:
         column = "order_date" if feed == "erp_orders" else "ship_date"
         feed_view(con, lake, settings, feed, "accepted", as_of=as_of, manifest=manifest)
-        # A day more is for zones: moments are UTC.
         come = f"WHERE {column} <= CAST(known_at AS DATE) + 1"
         ends = con.execute(f"SELECT min({column}), max({column}) FROM accepted {come}").fetchall()[0]
         days = [(day,) for day in ends if day]

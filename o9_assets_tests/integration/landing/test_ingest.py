@@ -214,7 +214,8 @@ def test_an_article_number_in_the_column_of_the_quantity_sets_its_row_aside(comp
 
 
 @pytest.mark.faults
-def test_an_object_that_stands_for_a_day_to_come_is_set_aside(company: Company) -> None:
+def test_an_object_that_stands_for_a_day_to_come_is_set_aside(tmp_path: Path) -> None:
+    company = Company(tmp_path, SETTINGS.replace("    optional:", "    delivery: {every: day}\n    optional:"))
     company.orders("O1;1;a1;S1;2025-01-06;5;2.50", day="2205-01-06")
     company.orders("O2;1;a1;S1;2025-01-06;5;2.50", day="2025-02-02")
     report = company.ingest(now=datetime(2025, 2, 1))
