@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ def report(deployment: Deployment, cycle: str, seconds: float) -> str:
             lines.append(f"  {state!s:<18}{cells:>10,} cells" + (f"{units:>18,.0f} units ordered" if units else ""))
         [(held, units)] = rows("SELECT count(*), sum(orders_quantity) FROM books")
         lines += ["", "o9", f"  holds {held:,} cells, {units or 0:,.0f} units ordered; read back and equal"]
+        lines += corrections_held(con, lake, deployment)
         lines += plan_kept(con, lake, cycle)
         lines += reconciled(con, lake)
         [(series, weeks, total)] = rows(
@@ -174,6 +176,24 @@ def order_lines(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
     return lines
 
 
+def corrections_held(con: duckdb.DuckDBPyConnection, lake: Lake, deployment: Deployment) -> list[str]:
+    """The corrections that wait for a person, and the command that approves them."""
+    from o9_assets.exchange.datasets import HELD
+
+    lake.view(con, "held", HELD, columns=["difference_id", "held_at"])
+    lines = []
+    for found, cells, since in con.execute(
+        "SELECT difference_id, count(*), min(held_at) FROM held GROUP BY 1"
+    ).fetchall():
+        config = json.dumps({"ops": {"o9__demand_export": {"config": {"approve_corrections": found}}}})
+        send = command(deployment, "dagster asset materialize -m o9_assets.definitions --select o9/demand_export")
+        lines += [
+            f"  {cells:,} corrections wait for approval since {since:%Y-%m-%d %H:%M} UTC (o9.held_corrections), by",
+            f"    {send} --config-json {shlex.quote(config)}",
+        ]
+    return lines
+
+
 def plan_kept(con: duckdb.DuckDBPyConnection, lake: Lake, cycle: str) -> list[str]:
     """Where what o9 planned in the cycle was kept again: which revision it is by now."""
     from o9_assets.exchange.snapshots import PLAN_SNAPSHOTS
@@ -202,5 +222,5 @@ def reconciled(con: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
     for kind, count, cause in classes:
         lines.append(f"  {kind:<12}{count:>9,} rows differ" + (f", mostly: {cause}" if cause else ""))
     if not any(kind == "break" for kind, _, _ in classes):
-        lines.append("  no break: source, platform and o9 agree")
+        lines.append("  no break: " + ("nothing else differs" if classes else "source, platform and o9 agree"))
     return lines

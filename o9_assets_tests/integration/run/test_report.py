@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+import shlex
+from datetime import date, datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from o9_assets.definitions import build_defs
+from o9_assets.deployment import local
+from o9_assets.exchange.delivery import Asked
 from o9_assets.landing.accepted import standing_view
 from o9_assets.landing.replay import mend
-from o9_assets.planning.settings import bind
-from o9_assets.run.report import came_in
-from o9_assets_tests.company import Company
+from o9_assets.planning.settings import bind, parse
+from o9_assets.run.report import came_in, corrections_held
+from o9_assets_tests.company import SETTINGS, Company
+from o9_assets_tests.exchange import Exchange, cell
 
 
 @pytest.fixture
@@ -53,3 +60,26 @@ def test_what_was_replaced_or_mended_is_told_beside_what_holds(company: Company)
     assert told(company) == [
         "erp_orders 2 files 85 rows 85 accepted (1 mended); 2 older versions of 4 rows are replaced"
     ]
+
+
+def test_corrections_that_wait_are_told_with_the_command_that_approves_them(tmp_path: Path) -> None:
+    text = SETTINGS.replace("forecast:", "  corrections: hold\nforecast:", 1)
+    deployment, exchange = local(parse(text), tmp_path), Exchange(tmp_path / "test", settings=parse(text))
+
+    def told() -> list[str]:
+        with exchange.engine.connect() as con:
+            return corrections_held(con, exchange.lake, deployment)
+
+    exchange.history(cell(date(2025, 1, 6), orders="5"), cell(date(2025, 1, 6), "B", "7"))
+    exchange.deliver()
+    assert told() == []
+    exchange.history(cell(date(2025, 1, 6), orders="4"), cell(date(2025, 1, 6), "B", "6"))
+    exchange.deliver()
+    line, command = told()
+    assert line.startswith("  2 corrections wait for approval since 2025-03-01 08:00 UTC")
+    config = json.loads(shlex.split(command)[-1])
+    job = build_defs(deployment).get_repository_def().get_implicit_global_asset_job_def()
+    asked = job.get_subset(asset_selection={dg.AssetKey(["o9", "demand_export"])})
+    assert dg.validate_run_config(asked, config)
+    exchange.deliver(asked=Asked(**config["ops"]["o9__demand_export"]["config"]))
+    assert told() == []
