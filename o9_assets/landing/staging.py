@@ -342,6 +342,9 @@ class Staging:
         self._con.register("objects", objects)
         # Each row carries its line, so that rows need no order and are written in parallel.
         self._run("SET preserve_insertion_order = false")
+        # Where a feed's records are not numbered (those in memory are all the same), their places tell two of one key
+        # apart, and which of them is the later.
+        place = "CASE WHEN source_line > 0 THEN source_line ELSE staged.rowid - first_row + 1 END"
         changed = "coalesce(changed_at, object_changed_at, ingest_known_at)"
         known = changed if self.feed.known_at == "changed_at" else "ingest_known_at"
         lineage = {
@@ -351,8 +354,7 @@ class Staging:
             "known_at": known,
             "object_id": "object_id",
             "object_name": "object_name",
-            # Where records are not numbered, their places tell two of one key apart, and which of them is the later.
-            "line": "CASE WHEN source_line > 0 THEN source_line ELSE staged.rowid - first_row + 1 END",
+            "line": "source_line" if self._numbered else place,
         }
         listed = ", ".join(f"{lineage.get(c.name, name(c.name))} AS {name(c.name)}" for c in self.dataset.columns)
         return self._con.sql(f"SELECT {listed} FROM staged JOIN objects USING (object_no) WHERE fault IS NULL")

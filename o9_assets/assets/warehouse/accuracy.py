@@ -23,7 +23,7 @@ ACCURACY = Dataset(
     "warehouse.accuracy",
     "One row per cycle, basis, source, measure, item and weeks ahead. Sources of a cycle are measured on the same "
     "cells: those that each of them forecast and whose demand is known, complete and was not out of stock everywhere. "
-    "What an item's successor was forecast with counts with the successor.",
+    "What a cycle forecast with an item's successor is measured with it.",
     (
         Column("cycle", "string", "Planning cycle, the ISO date of its first day", True),
         Column("basis", "string", "published (a cycle's forecast against what came) or backtest", True),
