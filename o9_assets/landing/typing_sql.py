@@ -82,11 +82,13 @@ def typed_expression(column: Column, text: str, mapping: ColumnMapping, feed: Fe
         return _moment(column, text, mapping, feed, zone, native)
     if column.type == "boolean":
         return f"TRY_CAST({text} AS BOOLEAN)"
-    return f"TRY_CAST({text if native else _number(text, feed)} AS {column.duckdb_type})"
+    return f"TRY_CAST({_number(text, feed, native)} AS {column.duckdb_type})"
 
 
-def _number(text: str, feed: Feed) -> str:
+def _number(text: str, feed: Feed, native: str) -> str:
     """The text of a number as SQL writes it, or null where its signs are not the feed's."""
+    if native:
+        return text
     thousands, decimal = feed.format.thousands, feed.format.decimal
     number = text
     if thousands:
@@ -134,6 +136,35 @@ _LOCAL = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?$"
 _ZONED = _LOCAL.removesuffix("$") + r"(Z|[+-](0\d|1[0-4])(:[0-5]\d)?)$"
 
 
+_INTEGER = r"\s*[+-]?\d+(\.0*)?\s*"
+
+
+def _no_number(column: Column, text: str, typed: str) -> str:
+    """Whether `typed`, which was cast from the text, is none all the same: SQL's numbers have 1_000, 0x10 and NaN, and
+    an integer is rounded. Most texts need a quick look only."""
+    if column.type.startswith("int"):
+        return f"CAST({typed} AS VARCHAR) <> {text} AND NOT regexp_full_match({text}, {quoted(_INTEGER)})"
+    grouped = f"length({text}) > 2 AND contains({text}, '_')"
+    return grouped if column.type.startswith("decimal") else f"NOT isfinite({typed}) OR {grouped}"
+
+
+def _too_many_digits(column: Column, text: str, typed: str, feed: Feed, native: str) -> str:
+    """Whether a decimal has more digits than the column keeps. A cast rounds them away in silence."""
+    width, digits = (int(part) for part in column.type.removeprefix("decimal(").rstrip(")").split(","))
+    sign = "','" if feed.format.decimal == "," and not native else "'.'"
+    found = f"strpos({text}, {sign})"
+    # The lengths at first are no more than a quick look, which lets most texts pass.
+    written = (
+        f"length({text}) > {digits + 1} AND length({text}) - {found} > {digits} AND {found} > 0 "
+        f"AND length(rtrim({text}, '0')) - {found} > {digits} AND upper({text}) = lower({text})"
+    )
+    # A number with a letter has an exponent. It is cast again, with all the digits that there can be.
+    number = _number(text, feed, native)
+    exact = f"TRY_CAST({number} AS DECIMAL(38,{38 - width + digits}))"
+    lost = f"{typed} <> {exact} OR {typed} = 0 AND TRY_CAST({number} AS DOUBLE) <> 0"
+    return f"{written} OR length({text}) > 3 AND upper({text}) <> lower({text}) AND ({lost})"
+
+
 def _form(column: Column, mapping: ColumnMapping, feed: Feed) -> str:
     return mapping.format or (feed.format.date if column.type == "date" else feed.format.timestamp)
 
@@ -176,7 +207,7 @@ def _iso8601(text: str, zone: str) -> str:
 
 def _epoch_ms(text: str) -> str:
     """A moment as milliseconds since 1970, from 1970 to 2199."""
-    number = f"TRY_CAST({text} AS BIGINT)"
+    number = f"TRY_CAST(CASE WHEN regexp_full_match({text}, {quoted(_INTEGER)}) THEN {text} END AS BIGINT)"
     return f"CASE WHEN {number} BETWEEN 0 AND 7258118399999 THEN make_timestamp({number} * 1000) END"
 
 
@@ -243,20 +274,16 @@ def fault_expression(
                 )
             continue
         reason = {"date": "not_a_date", "timestamp": "not_a_time"}.get(column.type, "not_a_number")
-        wrong = f"{text} IS NOT NULL AND {typed} IS NULL"
+        native = natives.get(mapping.source or "", "")
+        wrong = f"{text} IS NOT NULL AND {typed} IS NULL OR "
         if column.type in ("date", "timestamp"):
-            native = natives.get(mapping.source or "", "")
-            wrong += f" OR {_no_moment(column, text, typed, mapping, feed, native)}"
+            wrong += _no_moment(column, text, typed, mapping, feed, native)
+        else:
+            wrong += _no_number(column, text, typed)
         faults.append(f"WHEN {wrong} THEN ['{reason}', {quoted(column.name)}, 'found ' || left({text}, 100)]")
         if column.type.startswith("decimal"):
-            digits = int(column.type.rstrip(")").split(",")[1])
-            # TRY_CAST rounds: what has more digits than the column keeps would be changed in silence.
-            sign = "','" if feed.format.decimal == "," else "'.'"
-            # The first length is no more than a quick look, which lets most texts pass.
-            found = f"strpos({text}, {sign})"
             faults.append(
-                f"WHEN length({text}) - {found} > {digits} AND {found} > 0 "
-                f"AND length(rtrim({text}, '0')) - {found} > {digits} AND strpos(lower({text}), 'e') = 0 "
+                f"WHEN {_too_many_digits(column, text, typed, feed, native)} "
                 f"THEN ['too_many_digits', {quoted(column.name)}, 'found ' || left({text}, 100)]"
             )
     for rule in feed.rules:

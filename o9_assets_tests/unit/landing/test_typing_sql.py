@@ -164,3 +164,73 @@ def test_a_moment_with_a_year_of_two_digits_is_none() -> None:
 )
 def test_an_offset_is_one_that_a_zone_can_have(form: str, text: str, found: object) -> None:
     assert read(text, "timestamp", timestamp=form, zone="Europe/Berlin") == found
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("5", Decimal(5)),
+        (" +5. ", Decimal(5)),
+        (".5", Decimal("0.5")),
+        ("1.50000", Decimal("1.5")),
+        ("1e5", Decimal(100_000)),
+        ("1.234567E3", Decimal("1234.567")),
+        ("99999999999999.9999e0", Decimal("99999999999999.9999")),
+        ("0E-9", Decimal(0)),
+        ("1.23456", "too_many_digits"),
+        ("1.23456e0", "too_many_digits"),
+        ("12345.6789e-3", "too_many_digits"),
+        ("1e-9", "too_many_digits"),
+        ("1e-30", "too_many_digits"),
+        ("1_0", "not_a_number"),
+        ("1_000.5", "not_a_number"),
+        ("0x10", "not_a_number"),
+        ("0b11", "not_a_number"),
+        ("NaN", "not_a_number"),
+        ("1e30", "not_a_number"),
+        ("٣", "not_a_number"),
+    ],
+)
+def test_a_decimal_is_written_with_no_more_digits_than_are_kept(text: str, found: object) -> None:
+    assert read(text, "decimal(18,4)") == found
+    comma = text.replace(".", ",")
+    assert read(comma, "decimal(18,4)", decimal=",") == found
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_a_double_of_parquet_has_no_more_digits_than_are_kept_whatever_sign_texts_have(decimal: str) -> None:
+    assert read("1.2345", "decimal(18,4)", native="DOUBLE", decimal=decimal) == Decimal("1.2345")
+    assert read("1e+15", "decimal(18,2)", native="DOUBLE", decimal=decimal) == Decimal(10**15)
+    assert read("1.23456", "decimal(18,4)", native="DOUBLE", decimal=decimal) == "too_many_digits"
+    assert read("1e-05", "decimal(18,4)", native="DOUBLE", decimal=decimal) == "too_many_digits"
+    assert read("nan", "decimal(18,4)", native="DOUBLE", decimal=decimal) == "not_a_number"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("7", 7), (" 7 ", 7), ("+7", 7), ("007", 7), ("-0", 0), ("7.0", 7), ("9223372036854775807", 2**63 - 1)]
+    + [(text, "not_a_number") for text in ("1.5", "2.4999", "1_0", "0x10", "0b11", "1e3", "9223372036854775808", "-")],
+)
+def test_an_integer_is_written_in_digits(text: str, found: object) -> None:
+    assert read(text, "int64") == found
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("5", 5.0), ("-1.5e-7", -1.5e-7), ("1e308", 1e308)]
+    + [(text, "not_a_number") for text in ("NaN", "nan(1)", "inf", "-Infinity", "1e400", "1_0", "0x10", "1,5")],
+)
+def test_a_double_is_finite(text: str, found: object) -> None:
+    assert read(text, "double") == found
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("text", ["0x10", "0b11", "1_735_689_600_000", "1735689600000.6", "1.7e12", "-1"])
+def test_milliseconds_are_written_in_digits(text: str) -> None:
+    assert read("1735689600000", "timestamp", timestamp="epoch_ms") == datetime(2025, 1, 1)
+    assert read("1735689600000.0", "timestamp", timestamp="epoch_ms") == datetime(2025, 1, 1)
+    assert read(text, "timestamp", timestamp="epoch_ms") == "not_a_time"
