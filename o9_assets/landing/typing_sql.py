@@ -16,7 +16,7 @@ from o9_assets.dataset import Column, Dataset
 from o9_assets.planning.feeds import ColumnMapping, Feed
 from o9_assets.planning.formats import NAMED_TIMES, signs
 
-__all__ = ["fault_expression", "quoted", "typed_select", "value_at_risk"]
+__all__ = ["fault_expression", "form_of", "quoted", "typed_select", "value_at_risk"]
 
 PLATFORM = ("op", "changed_at", "change_seq", "known_at", "object_id", "object_name", "line")
 
@@ -116,7 +116,7 @@ def _moment(column: Column, text: str, mapping: ColumnMapping, feed: Feed, zone:
         if column.type == "date":
             return _day(local, zone) if zoned else f"CAST({local} AS DATE)"
         return local if zoned else _utc(local, zone)
-    form = _form(column, mapping, feed)
+    form = form_of(column, mapping, feed)
     if form in NAMED_TIMES:
         moment = _iso8601(text, zone) if form == "iso8601" else _epoch_ms(text)
         return _day(moment, zone) if column.type == "date" else moment
@@ -165,7 +165,8 @@ def _too_many_digits(column: Column, text: str, typed: str, feed: Feed, native: 
     return f"{written} OR length({text}) > 3 AND upper({text}) <> lower({text}) AND ({lost})"
 
 
-def _form(column: Column, mapping: ColumnMapping, feed: Feed) -> str:
+def form_of(column: Column, mapping: ColumnMapping, feed: Feed) -> str:
+    """The format of a column's days or moments."""
     return mapping.format or (feed.format.date if column.type == "date" else feed.format.timestamp)
 
 
@@ -174,7 +175,7 @@ def _no_moment(column: Column, text: str, typed: str, mapping: ColumnMapping, fe
     # The years 1 to 9999 are all that Python and o9 can hold.
     last = "DATE '9999-12-31'" if column.type == "date" else "TIMESTAMP '9999-12-31 23:59:59.999999'"
     wrong = f"{typed} NOT BETWEEN DATE '0001-01-01' AND {last}"
-    form = _form(column, mapping, feed)
+    form = form_of(column, mapping, feed)
     if not native and form not in NAMED_TIMES:
         # strptime takes 25 for the year 25, which has to be written 0025.
         again = f"strftime(TRY_STRPTIME({text}, {quoted(form)}), {quoted(form)})"

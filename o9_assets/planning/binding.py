@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
 
 from o9_assets.dataset import Column, Dataset
+from o9_assets.landing.typing_sql import fault_expression, form_of, typed_select
 from o9_assets.planning.conditions import columns_of, type_problem
 from o9_assets.planning.feeds import ColumnMapping, Feed
 from o9_assets.planning.model import suggest
@@ -53,29 +53,36 @@ def _mapping_problems(column: Column, mapping: ColumnMapping, feed: Feed) -> Fou
         yield (*at, "position_within"), f"gives a number; {column.name} is {column.type}"
     if column.required and column.name not in FILLED and mapping.source in feed.optional and mapping.default is None:
         yield (*at,), f"is required, so {mapping.source!r} cannot be optional unless there is a default"
-    for key in ("value", "default"):
-        text = getattr(mapping, key)
-        if text is not None and not _is_value(text, column, feed):
-            yield (*at, key), f"{text!r} is no value of {column.name}, which is {_allowed(column)}"
-    for source, text in (mapping.values or {}).items():
-        if not _is_value(text, column, feed):
-            yield (*at, "values", source), f"{text!r} is no value of {column.name}, which is {_allowed(column)}"
+    constants: dict[tuple[str, ...], str]
+    constants = {(key,): text for key in ("value", "default") if (text := getattr(mapping, key)) is not None}
+    constants |= {("values", source): text for source, text in (mapping.values or {}).items()}
+    for key, text in constants.items():
+        if not _is_value(text, column, mapping, feed):
+            allowed = _allowed(column, mapping, feed)
+            yield (*at, *key), f"{text!r} is no value of {column.name}, which is {allowed}"
 
 
-def _is_value(text: str, column: Column, feed: Feed) -> bool:
+def _is_value(text: str, column: Column, mapping: ColumnMapping, feed: Feed) -> bool:
+    """Whether landing would take the text for a value of the column."""
     if column.name == "op":
         return text in OPERATIONS
-    if not column.type.startswith(("decimal", "int", "double")):
-        return True
-    try:
-        number = Decimal(text.replace(feed.format.thousands or "\0", "").replace(feed.format.decimal, "."))
-    except InvalidOperation:
-        return False
-    return not column.type.startswith("int") or number == number.to_integral_value()
+    import duckdb
+
+    constant = ColumnMapping(value=text).model_copy(update={"format": mapping.format, "timezone": mapping.timezone})
+    alone = Dataset("settings.constant", "A constant", (column,))
+    only = feed.model_copy(update={"columns": {column.name: constant}, "rules": ()})
+    texts, typed = typed_select(alone, only, "UTC", {}, {})
+    with duckdb.connect(":memory:") as con:
+        rows = f"SELECT *, {typed} FROM (SELECT {texts})"
+        return con.execute(f"SELECT {fault_expression(alone, only, {})} FROM ({rows})").fetchall() == [(None,)]
 
 
-def _allowed(column: Column) -> str:
-    return ", ".join(OPERATIONS) if column.name == "op" else column.type
+def _allowed(column: Column, mapping: ColumnMapping, feed: Feed) -> str:
+    if column.name == "op":
+        return ", ".join(OPERATIONS)
+    if column.type in ("date", "timestamp"):
+        return f"{column.type}, as {form_of(column, mapping, feed)}"
+    return f"{column.type} with the decimal sign ','" if feed.format.decimal == "," else column.type
 
 
 def _condition_problems(condition: str, feed: Feed, dataset: Dataset) -> Iterator[str]:

@@ -193,6 +193,31 @@ def test_a_required_column_cannot_come_from_an_optional_one() -> None:
     check(parse(text.replace("quantity: QTY", "quantity: {from: QTY, default: '0'}", 1)), DATASETS)
 
 
+@pytest.mark.parametrize(
+    ("column", "constant", "said"),
+    [
+        ("requested_date", "default: soon", "'soon' is no value of requested_date, which is date, as %d.%m.%Y"),
+        ("requested_date", "default: 30.02.2025", "'30.02.2025' is no value of"),
+        ("requested_date", "values: {A: 2025-01-06}", "'2025-01-06' is no value of requested_date"),
+        ("changed_at", "default: never", "'never' is no value of changed_at, which is timestamp, as "),
+        ("quantity", 'default: "1.5"', "which is decimal(18,4) with the decimal sign ','"),
+        ("quantity", 'default: "1,23456"', "'1,23456' is no value of quantity"),
+        ("quantity", 'default: "1_000"', "'1_000' is no value of quantity"),
+        ("quantity", 'default: "NaN"', "'NaN' is no value of quantity"),
+        ("change_seq", 'default: "1,5"', "'1,5' is no value of change_seq, which is int64"),
+    ],
+)
+def test_a_constant_is_one_that_landing_takes(column: str, constant: str, said: str) -> None:
+    source = next(line for line in TEXT.splitlines() if line.startswith(f"      {column}: "))
+    given = f"      {column}: {{from: X, {constant}}}"
+    text = TEXT.replace(source, given, 1)
+    key = constant.split(":")[0]
+    assert [p for p in problems(text) if said in p and f"line {line_of(text, given)}: " in p and f"{column}.{key}" in p]
+    right = {"requested_date": "06.01.2025", "quantity": "1,5", "change_seq": "7"}.get(column)
+    if right:
+        check(parse(TEXT.replace(source, f'      {column}: {{from: X, default: "{right}"}}', 1)), DATASETS)
+
+
 def test_kinds_are_for_order_lines_only() -> None:
     kinds = '    kinds: [{kind: x, when: "factor > 1", counts_as: none}]\n'
     text = TEXT.replace("  promotions:  ", f"{kinds}\n  promotions:", 1)
