@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from o9_assets.planning.model import Model, Wrong
+from o9_assets.planning.model import Day, Model, Whole, Wrong
 
 __all__ = ["WEEKDAYS", "Delivery", "Weekday", "expected_days"]
 
@@ -22,20 +22,10 @@ class Delivery(Model):
         "day", description="day: an object tells about its day; week: about the seven days up to its own"
     )
     weekdays: tuple[Weekday, ...] = Field(WEEKDAYS, min_length=1, description="Weekdays that an object stands for")
-    exceptions: tuple[date, ...] = Field(
+    exceptions: tuple[Day, ...] = Field(
         (), alias="except", description="Days without an object, such as holidays: [2026-12-25]"
     )
-    lag_days: int = Field(0, ge=0, le=31, description="An object of a day is due so many days later")
-
-    @field_validator("exceptions", mode="before")
-    @classmethod
-    def _days_only(cls, given: Any) -> Any:
-        # pydantic would take a number for seconds since 1970.
-        if isinstance(given, list | tuple):
-            for day in given:
-                if not isinstance(day, str | date):
-                    raise ValueError(f"{day!r} is no day such as 2026-12-25")
-        return given
+    lag_days: Whole = Field(0, ge=0, le=31, description="An object of a day is due so many days later")
 
     @field_validator("exceptions")
     @classmethod

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from o9_assets.planning.model import Model
+from o9_assets.planning.model import Flag, Model
 
 __all__ = ["OPERATION", "DmsFile", "DmsFiles", "dms_file"]
 
@@ -31,8 +31,8 @@ class DmsFiles(Model):
     """What a feed has to know of the task and the endpoint that write its files."""
 
     table: str = Field(pattern=r"^[^.]+\.[^.]+$", description="Table in the source database, as schema.table")
-    op_in_full_load: bool = Field(False, description="Whether full loads have the operation (IncludeOpForFullLoad)")
-    op_in_changes: bool = Field(
+    op_in_full_load: Flag = Field(False, description="Whether full loads have the operation (IncludeOpForFullLoad)")
+    op_in_changes: Flag = Field(
         True, description="false for an endpoint with CdcInsertsOnly and without IncludeOpForFullLoad"
     )
 

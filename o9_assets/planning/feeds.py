@@ -15,7 +15,7 @@ from o9_assets.planning.conditions import Condition, columns_of
 from o9_assets.planning.delivery import Delivery
 from o9_assets.planning.dms import OPERATION, DmsFiles, dms_file
 from o9_assets.planning.formats import Format, TimeFormat
-from o9_assets.planning.model import Model, Wrong, fingerprint, suggest
+from o9_assets.planning.model import Flag, Model, Wrong, fingerprint, suggest
 from o9_assets.planning.patterns import PLACEHOLDER, Match, match, pattern_problem, prefix, rising_from
 from o9_assets.planning.zones import zone_problem
 
@@ -118,7 +118,7 @@ class Feed(Model):
     on_new_version: Literal["replace", "add"] = Field(
         "replace", description="Whether a new version of an object replaces the rows of the old one"
     )
-    line_numbers: bool = Field(True, description="False is quicker; quarantined rows then carry no line number")
+    line_numbers: Flag = Field(True, description="False is quicker; quarantined rows then carry no line number")
 
     @model_validator(mode="before")
     @classmethod

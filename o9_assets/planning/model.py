@@ -5,11 +5,35 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictFloat, StrictInt
 
-__all__ = ["Model", "Wrong", "fingerprint", "suggest"]
+__all__ = ["Day", "Exact", "Flag", "Model", "Number", "Whole", "Wrong", "fingerprint", "suggest"]
+
+
+def _day(given: object) -> object:
+    if isinstance(given, date) or (isinstance(given, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII)):
+        return given
+    raise ValueError(f"{given!r} is no day such as 2026-12-25")
+
+
+def _exact(given: object) -> object:
+    if isinstance(given, int | float | Decimal) and not isinstance(given, bool):
+        return given
+    raise ValueError(f"must be a number; found {given!r}")
+
+
+# By themselves pydantic would make 1 of true, 10 of "1_0", true of "off", and a day of any number.
+Flag = StrictBool
+Whole = StrictInt
+Number = StrictFloat
+Exact = Annotated[Decimal, BeforeValidator(_exact)]
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class Model(BaseModel):

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from o9_assets.planning.calendar import label_problems
 from o9_assets.planning.cron import cron_problem
 from o9_assets.planning.feeds import Feed
-from o9_assets.planning.model import Model, Wrong, suggest
+from o9_assets.planning.model import Day, Exact, Flag, Model, Number, Whole, Wrong, suggest
 from o9_assets.planning.streams import Stream
 from o9_assets.planning.transfers import Transfer
 from o9_assets.planning.zones import zone_problem
@@ -71,7 +71,7 @@ class Fiscal(Model):
     pattern: Literal["calendar", "4-4-5", "4-5-4", "5-4-4"] = Field(
         "calendar", description="Calendar months, or the weeks of a quarter's three months"
     )
-    year_end_month: int = Field(12, ge=1, le=12, description="Month in which the fiscal year ends")
+    year_end_month: Whole = Field(12, ge=1, le=12, description="Month in which the fiscal year ends")
     year_end_rule: Literal["last", "nearest"] = Field(
         "last", description="The year's last day is the last such weekday of the month, or the one nearest to its end"
     )
@@ -99,10 +99,10 @@ class CalendarSettings(Model):
     partial_weeks: Literal["none", "month", "fiscal_month"] = Field(
         "month", description="Where a week is cut: nowhere, at a month's end, or at a fiscal month's end"
     )
-    first_day: date = Field(
+    first_day: Day = Field(
         date(1990, 1, 1), description="No order and no shipment is older; an earlier day is taken for a fault"
     )
-    last_day: date = Field(
+    last_day: Day = Field(
         date(2050, 12, 31), description="No order and no shipment is for later; a later day is taken for a fault"
     )
     fiscal: Fiscal = Field(Fiscal(), description="The fiscal year")
@@ -133,10 +133,10 @@ class Units(Model):
 class Segments(Model):
     """How series are segmented: ABC by value, XYZ by variation."""
 
-    window_weeks: int = Field(52, ge=4, description="Weeks looked back on")
-    abc: tuple[float, float] = Field((0.8, 0.95), description="Cumulative shares of value where A and B end")
-    xyz: tuple[float, float] = Field((0.5, 1.0), description="Coefficients of variation where X and Y end")
-    min_weeks: int = Field(8, ge=1, description="A series with fewer known weeks is new")
+    window_weeks: Whole = Field(52, ge=4, description="Weeks looked back on")
+    abc: tuple[Number, Number] = Field((0.8, 0.95), description="Cumulative shares of value where A and B end")
+    xyz: tuple[Number, Number] = Field((0.5, 1.0), description="Coefficients of variation where X and Y end")
+    min_weeks: Whole = Field(8, ge=1, description="A series with fewer known weeks is new")
 
     @field_validator("abc", "xyz")
     @classmethod
@@ -169,11 +169,13 @@ class Forecast(Model):
     grain: tuple[Literal["item", "location", "channel"], ...] = Field(
         ("item", "location"), min_length=1, description="What a series is: item, and location and channel where wanted"
     )
-    horizon_weeks: int = Field(13, ge=1, le=104, description="Weeks ahead")
-    origins: int = Field(4, ge=4, le=26, description="Rolling origins of the backtest")
-    season_weeks: int = Field(52, ge=2, le=106, description="Weeks of a season; used where history is two seasons long")
-    seed: int = Field(7, ge=0, description="The same seed gives the same forecast")
-    first_cycle: date = Field(date(2010, 1, 4), description="No planning cycle is older")
+    horizon_weeks: Whole = Field(13, ge=1, le=104, description="Weeks ahead")
+    origins: Whole = Field(4, ge=4, le=26, description="Rolling origins of the backtest")
+    season_weeks: Whole = Field(
+        52, ge=2, le=106, description="Weeks of a season; used where history is two seasons long"
+    )
+    seed: Whole = Field(7, ge=0, description="The same seed gives the same forecast")
+    first_cycle: Day = Field(date(2010, 1, 4), description="No planning cycle is older")
     drivers: tuple[str, ...] | None = Field(
         None, description="Drivers that LightGBM learns from; all that the feed brings where left out"
     )
@@ -201,7 +203,7 @@ class Outbound(Model):
     members: tuple[Literal["item", "location", "channel"], ...] = Field(
         ("item", "location"), description="Dimensions whose members are fetched"
     )
-    sftp: bool = Field(False, description="Whether o9 drops files into its SFTP folder that are to be collected")
+    sftp: Flag = Field(False, description="Whether o9 drops files into its SFTP folder that are to be collected")
 
 
 class Streaming(Model):
@@ -260,7 +262,7 @@ class ThirdParty(Model):
     """What data of others (sell-out, drivers) needs to be read in our terms."""
 
     regions: dict[str, str] = Field({}, description="Provider's region: our region, where the names differ")
-    min_coverage: float = Field(
+    min_coverage: Number = Field(
         0.5, ge=0, le=1, description="Share of shipped value that sell-out should cover; below it a check warns"
     )
 
@@ -271,16 +273,16 @@ class Reconciliation(Model):
     severity: Literal["error", "warn"] = Field(
         "error", description="A break stops what is downstream (the cycle is not closed), or is only told"
     )
-    rounding_quantity: Decimal = Field(
+    rounding_quantity: Exact = Field(
         Decimal("0.0001"), ge=0, description="A cell may differ by so much, which is taken for rounding"
     )
-    tolerated_share: Decimal = Field(
+    tolerated_share: Exact = Field(
         Decimal(0), ge=0, lt=1, description="Share of a period's volume that may differ without being a break"
     )
     levels: tuple[Literal["item", "location", "channel"], ...] = Field(
         ("location",), description="Levels at which totals are kept, besides that of all"
     )
-    full_every_days: int = Field(
+    full_every_days: Whole = Field(
         7, ge=1, description="So often every period is compared; in between those that something touched"
     )
 
@@ -302,8 +304,8 @@ class Schedules(Model):
 class SampleCompany(Model):
     """Makes the sample company's files where nothing landed yet."""
 
-    seed: int = Field(7, ge=0, description="The same seed makes the same company")
-    scale: float = Field(1, gt=0, description="Size; 1 takes minutes on a laptop")
+    seed: Whole = Field(7, ge=0, description="The same seed makes the same company")
+    scale: Number = Field(1, gt=0, description="Size; 1 takes minutes on a laptop")
 
 
 class Root(Model):

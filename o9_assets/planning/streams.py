@@ -14,7 +14,7 @@ from o9_assets.loopback import is_loopback
 from o9_assets.planning.conditions import Condition
 from o9_assets.planning.feeds import ColumnMapping, Feed, Rule
 from o9_assets.planning.formats import Format, TimeFormat
-from o9_assets.planning.model import Model, Wrong
+from o9_assets.planning.model import Model, Number, Whole, Wrong
 
 __all__ = ["Convergence", "Stream", "on_this_machine"]
 
@@ -26,10 +26,10 @@ class Convergence(Model):
     counts: Condition | None = Field(
         None, description="SQL condition on an event's columns: which events are order quantity; left out, all of them"
     )
-    tolerance: float = Field(0.005, ge=0, description="Share of the order feed's quantity that may differ")
-    tolerance_quantity: float = Field(0, ge=0, description="Quantity that may differ, however small the total")
-    after_hours: float = Field(24, ge=0, description="A period is compared when it ended so long ago")
-    days: int = Field(14, ge=1, le=400, description="Days looked back on")
+    tolerance: Number = Field(0.005, ge=0, description="Share of the order feed's quantity that may differ")
+    tolerance_quantity: Number = Field(0, ge=0, description="Quantity that may differ, however small the total")
+    after_hours: Number = Field(24, ge=0, description="A period is compared when it ended so long ago")
+    days: Whole = Field(14, ge=1, le=400, description="Days looked back on")
 
 
 class Stream(Model):
@@ -54,11 +54,11 @@ class Stream(Model):
     start: Literal["earliest"] | datetime = Field(
         "earliest", description="Where the first read begins: at the oldest record, or at a moment"
     )
-    allowed_lateness_minutes: float = Field(
+    allowed_lateness_minutes: Number = Field(
         60, ge=0, description="An event that arrives later than this after it happened is marked late"
     )
-    max_records: int = Field(1_000_000, ge=1, description="A run ends after so many records")
-    max_seconds: float = Field(120, gt=0, description="A run ends after so long")
+    max_records: Whole = Field(1_000_000, ge=1, description="A run ends after so many records")
+    max_seconds: Number = Field(120, gt=0, description="A run ends after so long")
     convergence: Convergence = Field(Convergence(), description="Comparison with the order feed")
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from o9_assets.planning.model import Model
+from o9_assets.planning.model import Model, Number
 
 __all__ = ["AppFlowTransfer", "DataExchangeTransfer", "DataSyncTransfer", "DmsTransfer", "Transfer"]
 
@@ -23,7 +23,7 @@ class _Transfer(Model):
     owner: str = Field(
         "team:data-platform", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$", description="team:name, or an address"
     )
-    patience_minutes: float = Field(120, gt=0, description="How long a run follows it; it goes on after that")
+    patience_minutes: Number = Field(120, gt=0, description="How long a run follows it; it goes on after that")
 
     @field_validator("lands")
     @classmethod
@@ -67,7 +67,7 @@ class DataExchangeTransfer(_Transfer):
     queue: str | None = Field(
         None, pattern=r"^https?://", description="URL of the SQS queue that EventBridge tells of new revisions"
     )
-    poll_minutes: float = Field(30, ge=1, description="How often new revisions are looked for without an event")
+    poll_minutes: Number = Field(30, ge=1, description="How often new revisions are looked for without an event")
 
 
 Transfer = Annotated[

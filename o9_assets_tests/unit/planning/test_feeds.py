@@ -135,7 +135,7 @@ def test_a_weekly_feed_stands_for_one_day_of_the_week() -> None:
         Delivery(every="week")
 
 
-@pytest.mark.parametrize("day", [20260101, "1 January", "2026-02-30", True])
+@pytest.mark.parametrize("day", [20260101, "86400", "1 January", "2026-02-30", "2026-02-03T00:00:00", True])
 def test_what_is_no_day_is_told(day: object) -> None:
     with pytest.raises(ValueError, match=r"is no day such as 2026-12-25|valid date"):
         Delivery.model_validate({"except": [day]})
