@@ -27,6 +27,13 @@ class Delivery(Model):
     )
     lag_days: Whole = Field(0, ge=0, le=31, description="An object of a day is due so many days later")
 
+    @field_validator("weekdays")
+    @classmethod
+    def _once(cls, value: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"names a day twice: {', '.join(value)}")
+        return value
+
     @field_validator("exceptions")
     @classmethod
     def _in_order(cls, value: tuple[date, ...]) -> tuple[date, ...]:

@@ -20,6 +20,8 @@ _USUAL = (
     *(("HH24", "%H"), ("HH", "%H"), ("hh", "%H"), ("mi", "%M"), ("MI", "%M"), ("mm", "%M"), ("SS", "%S"), ("ss", "%S")),
     *(("YY", "%y"), ("yy", "%y")),
 )
+# Python counts these among encodings of text, and no file is written in them.
+_NO_FILE = frozenset(("undefined", "idna", "punycode", "unicode-escape", "raw-unicode-escape"))
 _ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "cp850", "iso8859-15")
 
 
@@ -89,7 +91,7 @@ class Format(Model):
             raise ValueError(
                 f"{value!r} is no encoding; {', '.join(_ENCODINGS)} are usual{suggest(value, _ENCODINGS)}"
             ) from error
-        if not found._is_text_encoding:
+        if not found._is_text_encoding or found.name.replace("_", "-") in _NO_FILE:
             raise ValueError(f"{value!r} is no encoding of text; {', '.join(_ENCODINGS)} are usual")
         return found.name
 

@@ -100,10 +100,15 @@ class CalendarSettings(Model):
         "month", description="Where a week is cut: nowhere, at a month's end, or at a fiscal month's end"
     )
     first_day: Day = Field(
-        date(1990, 1, 1), description="No order and no shipment is older; an earlier day is taken for a fault"
+        date(1990, 1, 1),
+        ge=date(1000, 1, 1),
+        description="No order and no shipment is older; an earlier day is taken for a fault",
     )
     last_day: Day = Field(
-        date(2050, 12, 31), description="No order and no shipment is for later; a later day is taken for a fault"
+        # Weeks and fiscal years that begin within the calendar end beyond it, and still before the year 10000.
+        date(2050, 12, 31),
+        le=date(9900, 12, 31),
+        description="No order and no shipment is for later; a later day is taken for a fault",
     )
     fiscal: Fiscal = Field(Fiscal(), description="The fiscal year")
     labels: Labels = Field(Labels(), description="What weeks, partial weeks and months are called")

@@ -10,6 +10,9 @@ __all__ = ["zone_problem"]
 def zone_problem(value: str) -> str | None:
     """What is wrong with an IANA name, or None."""
     try:
+        # Files of the system beside the zones: this machine's own zone, none at all, and clocks with leap seconds.
+        if value in ("localtime", "Factory", "posixrules") or value.startswith(("right/", "posix/")):
+            raise ValueError(value)
         ZoneInfo(value)
     except (OSError, ValueError, KeyError):
         near = suggest(value, sorted(available_timezones()))

@@ -10,6 +10,7 @@ from o9_assets.planning.cron import cron_problem
 from o9_assets.planning.delivery import Delivery, expected_days
 from o9_assets.planning.formats import Format
 from o9_assets.planning.patterns import match, pattern_problem, prefix, rising_from
+from o9_assets.planning.zones import zone_problem
 
 ORDERS = "erp/orders/{covers_date:%Y-%m-%d}*.csv*"
 
@@ -98,6 +99,9 @@ def test_encodings_are_known_by_any_of_their_names() -> None:
     [
         ({"encoding": "hex"}, "is no encoding of text"),
         ({"encoding": "latin 9"}, "is no encoding"),
+        ({"encoding": "undefined"}, "is no encoding of text"),
+        ({"encoding": "punycode"}, "is no encoding of text"),
+        ({"encoding": "unicode_escape"}, "is no encoding of text"),
         ({"delimiter": "\\t"}, "is no delimiter"),
         ({"delimiter": "\n"}, "is no delimiter"),
         ({"delimiter": '"'}, "is the delimiter as well"),
@@ -142,7 +146,18 @@ def test_what_is_no_day_is_told(day: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0 5 * * *", "*/15 0-6,22 1 jan-mar mon-fri", "59 23 31 12 7", "0 6 * * MON", "0 6 1,15 * *"]
+    "text",
+    [
+        "0 5 * * *",
+        "*/15 0-6,22 1 jan-mar mon-fri",
+        "59 23 31 12 7",
+        "0 6 * * MON",
+        "0 6 1,15 * *",
+        "0 0 29 2 *",
+        "0 0 31 4,5 *",
+        "0 0 31 4 mon",
+        "0 0 30,1 feb *",
+    ],
 )
 def test_cron_expressions_are_known(text: str) -> None:
     assert cron_problem(text) is None
@@ -162,6 +177,8 @@ def test_cron_expressions_are_known(text: str) -> None:
         ("*/0 5 * * *", "'*/0' is no minute"),
         ("0, 5 * * *", "'' is no minute"),
         ("-1 5 * * *", "'-1' is no minute"),
+        ("0 0 30 2 *", "'0 0 30 2 *' never runs: no month that it names has a day 30"),
+        ("0 0 31 4,jun,9-11/2 *", "never runs: no month that it names has a day 31"),
     ],
 )
 def test_a_cron_expression_that_cannot_be_is_told(text: str, said: str) -> None:
@@ -183,3 +200,14 @@ def test_a_cron_expression_that_cannot_be_is_told(text: str, said: str) -> None:
 )
 def test_names_that_rise_with_their_day_tell_where_a_day_begins(path: str, start: str | None) -> None:
     assert rising_from(path, date(2025, 6, 9)) == start
+
+
+def test_a_weekday_is_named_once() -> None:
+    with pytest.raises(ValueError, match="names a day twice: mon, tue, mon"):
+        Delivery.model_validate({"weekdays": ["mon", "tue", "mon"]})
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules", "right/Europe/Berlin", "posix/UTC", "Berlin"])
+def test_a_time_zone_is_one_of_iana_whatever_else_the_machine_knows(name: str) -> None:
+    assert "is no IANA time zone" in (zone_problem(name) or "")
+    assert zone_problem("Europe/Berlin") is None

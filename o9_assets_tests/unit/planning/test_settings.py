@@ -125,6 +125,7 @@ def test_the_settings_that_are_shipped_can_be_used(name: str) -> None:
         ("abc: [0.8, 0.95]", "abc: ['0.8', 0.95]", "segments.abc.0: input should be a valid number; found '0.8'"),
         ("week_start: monday", "first_day: 0", "calendar.first_day: 0 is no day such as 2026-12-25"),
         ("week_start: monday", "first_day: '86400'", "calendar.first_day: '86400' is no day such as 2026-12-25"),
+        ("week_start: monday", "last_day: 9999-12-31", "calendar.last_day: input should be less than or equal to 9900"),
         ('item: "Item.[Planning Item]"', 'item: "Item"', "o9.columns.item: 'Item' is no column of o9, such as"),
         ("    orders_quantity: Orders", "    order_quantity: Orders", "'order_quantity' is none of 'orders_quantity'"),
         ("shipments_quantity: Shipments", "shipments_quantity: Orders", "'Orders' is that of orders_quantity already"),
