@@ -20,6 +20,7 @@ from o9_assets.planning.patterns import PLACEHOLDER, Match, match, pattern_probl
 from o9_assets.planning.zones import zone_problem
 
 __all__ = [
+    "REASONS",
     "ColumnMapping",
     "Delivery",
     "Feed",
@@ -29,6 +30,7 @@ __all__ = [
     "Model",
     "Rule",
     "columns_of",
+    "rule_problems",
     "suggest",
 ]
 
@@ -87,6 +89,30 @@ class Rule(Model):
         pattern=r"^[a-z][a-z0-9_]*$", description="Reason that the quarantine shows: small letters, digits and _"
     )
     must: Condition = Field(description="SQL condition on the mapped columns; null counts as met")
+
+
+REASONS = frozenset(
+    (
+        *("missing_value", "not_a_number", "not_a_date", "not_a_time", "not_a_text", "too_many_digits"),
+        *("date_out_of_calendar", "unknown_value", "too_few_fields", "too_many_fields", "broken_quote"),
+        *("record_too_long", "broken_record", "nul_byte", "not_json", "no_payload"),
+        *("empty_object", "wrong_header", "wrong_encoding", "not_gzip", "unexpected_gzip", "broken_gzip"),
+        *("not_parquet", "broken_parquet", "wrong_type", "unreadable"),
+    )
+)
+"""The platform's own reasons for setting a row or an object aside."""
+
+
+def rule_problems(rules: tuple[Rule, ...]) -> list[tuple[tuple[str | int, ...], str]]:
+    """Rules whose name would be two reasons in the quarantine, as pairs of key and message."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    names = [rule.name for rule in rules]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            found.append((("rules", index, "name"), f"{name!r} is the name of a rule above as well"))
+        if name in REASONS:
+            found.append((("rules", index, "name"), f"{name!r} is a reason of the platform's own; name the rule else"))
+    return found
 
 
 class Kind(Model):
@@ -159,10 +185,7 @@ class Feed(Model):
             for name in self.source_columns:
                 if name not in there:
                     found.append((("format", "header"), f"lacks {name!r}, which a column is mapped from"))
-        names = [rule.name for rule in self.rules]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                found.append((("rules", index, "name"), f"{name!r} is the name of a rule above as well"))
+        found += rule_problems(self.rules)
         counts: dict[str, str] = {}
         for index, kind in enumerate(self.kinds):
             if (above := counts.setdefault(kind.kind, kind.counts_as)) != kind.counts_as:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from o9_assets.loopback import is_loopback
 from o9_assets.planning.conditions import Condition
-from o9_assets.planning.feeds import ColumnMapping, Feed, Rule
+from o9_assets.planning.feeds import ColumnMapping, Feed, Rule, rule_problems
 from o9_assets.planning.formats import Format, TimeFormat
 from o9_assets.planning.model import Model, Number, Whole, Wrong
 
@@ -74,10 +74,7 @@ class Stream(Model):
             found.append((("auth",), "none is for brokers on this machine; say tls or iam"))
         if isinstance(self.start, datetime) and self.start.tzinfo is None:
             found.append((("start",), "needs a zone, such as 2026-01-31T00:00:00Z"))
-        names = [rule.name for rule in self.rules]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                found.append((("rules", index, "name"), f"{name!r} is the name of a rule above as well"))
+        found += rule_problems(self.rules)
         for name, mapping in self.columns.items():
             if mapping.position_within is not None:
                 found.append((("columns", name, "position_within"), "is for files; a stream has no end"))

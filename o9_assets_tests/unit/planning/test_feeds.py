@@ -1,6 +1,8 @@
 """What a feed declares, by itself: names of objects, formats, deliveries, cron."""
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from o9_assets.planning.cron import cron_problem
 from o9_assets.planning.delivery import Delivery, expected_days
+from o9_assets.planning.feeds import REASONS
 from o9_assets.planning.formats import Format
 from o9_assets.planning.patterns import match, pattern_problem, prefix, rising_from
 from o9_assets.planning.zones import zone_problem
@@ -211,3 +214,12 @@ def test_a_weekday_is_named_once() -> None:
 def test_a_time_zone_is_one_of_iana_whatever_else_the_machine_knows(name: str) -> None:
     assert "is no IANA time zone" in (zone_problem(name) or "")
     assert zone_problem("Europe/Berlin") is None
+
+
+def test_the_reasons_that_the_docs_name_are_the_platform_s_own() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "landing.md").read_text().split("## What is set aside")[1]
+    table = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    whole = text.split("A **file** is set aside whole")[1].split("The rest goes on")[0]
+    named = {reason for part in (*table, whole) for reason in re.findall(r"`([a-z_]+)`", part)}
+    assert len(named) > 20
+    assert named <= REASONS

@@ -187,6 +187,12 @@ def test_what_is_left_out_is_missed_only_where_something_needs_it(gone: str, sai
             "[{name: a, must: 'x = 1'}, {name: a, must: 'x = 2'}]",
             "rules.1.name: 'a' is the name of a rule above",
         ),
+        (
+            "*.csv",
+            "rules",
+            "[{name: not_a_date, must: 'x = 1'}]",
+            "rules.0.name: 'not_a_date' is a reason of the platform's own; name the rule else",
+        ),
     ],
 )
 def test_keys_of_a_feed_must_agree(path: str, key: str, value: str, said: str) -> None:
