@@ -97,7 +97,7 @@ REASONS = frozenset(
         *("date_out_of_calendar", "unknown_value", "too_few_fields", "too_many_fields", "broken_quote"),
         *("record_too_long", "broken_record", "nul_byte", "not_json", "no_payload"),
         *("empty_object", "wrong_header", "wrong_encoding", "not_gzip", "unexpected_gzip", "broken_gzip"),
-        *("not_parquet", "broken_parquet", "wrong_type", "unreadable"),
+        *("not_parquet", "broken_parquet", "wrong_type", "unreadable", "day_has_not_come"),
     )
 )
 """The platform's own reasons for setting a row or an object aside."""
